@@ -1,0 +1,58 @@
+package kafka
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"google.golang.org/protobuf/proto"
+
+	"heartwire/topics"
+)
+
+// Encode makes the Kafka record of a value: key, headers, bytes, and the
+// partition that its key belongs to among n (the topic's own number).
+// A value without a key, a tick, goes to partition 0 until the caller says otherwise.
+func Encode[T proto.Message](site string, t topics.Topic[T], n int32, v T, origin topics.Origin) (*kgo.Record, error) {
+	b, err := t.Append(nil, v)
+	if err != nil {
+		return nil, err
+	}
+	r := &kgo.Record{
+		Topic: t.On(site),
+		Value: b,
+		Headers: []kgo.RecordHeader{
+			{Key: topics.HeaderSchema, Value: []byte(t.Header())},
+			{Key: topics.HeaderOrigin, Value: origin.Append(nil)},
+		},
+	}
+	if key := t.Key(v); key != "" {
+		r.Key = []byte(key)
+		r.Partition = topics.Partition(key, n)
+	}
+	return r, nil
+}
+
+// Decode reads a record of topic t. The error names topic, partition and offset.
+func Decode[T proto.Message](t topics.Topic[T], r *kgo.Record) (topics.Record[T], error) {
+	out := Envelope[T](r)
+	v, err := t.DecodeValue(r.Value)
+	if err != nil {
+		return out, fmt.Errorf("%s/%d at offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+	}
+	out.Value = v
+	return out, nil
+}
+
+// Envelope is all of a record but its value.
+func Envelope[T any](r *kgo.Record) topics.Record[T] {
+	out := topics.Record[T]{
+		Key: topics.Key(r.Key), Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp, Raw: r.Value,
+	}
+	for _, h := range r.Headers {
+		if h.Key == topics.HeaderOrigin {
+			// A record written by another program may have none.
+			out.Origin, _ = topics.ParseOrigin(string(h.Value))
+		}
+	}
+	return out
+}

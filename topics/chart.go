@@ -1,0 +1,9 @@
+package topics
+
+// Charts is what is known about a patient: all that judging needs.
+var Charts = define(Spec{
+	Name: "chart", Key: "patient", Retention: 30 * day, Schema: 1,
+	Doc: "each second's rate and intervals, other vitals, limits in force",
+}, (*Chart).GetPatient).withTicks((*Chart).GetTick, func(t *Tick) *Chart {
+	return &Chart{Kind: &Chart_Tick{Tick: t}}
+})

@@ -1,0 +1,100 @@
+package topics
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Key is the Kafka key of a record: a patient's pseudonym, a device or the
+// name of an object. It never appears in a log: slog prints it as "***".
+type Key string
+
+// LogValue redacts the key.
+func (Key) LogValue() slog.Value { return slog.StringValue("***") }
+
+// Record is one record of a topic, decoded.
+type Record[T any] struct {
+	Key       Key
+	Origin    Origin    // the input this was made from; the same on every replay
+	Partition int32     // where it stands in the log
+	Offset    int64     // where it stands in the log
+	Time      time.Time // the record's Kafka timestamp, a label
+	Value     T
+	Raw       []byte // the value as it stands in the log, for readers that pass it on; not to be changed
+}
+
+// Origin names the one input a record was made from, and which of that
+// input's outputs it is. It is equal on every replay, so a reader that does
+// not wait for commits can drop repeats by it.
+type Origin struct {
+	Source    string // the topic read from, without the site; for the bridge the device
+	Partition int32  // of the source; 0 for the bridge
+	Epoch     int64  // the incarnation of the topic; for the bridge the boot
+	Offset    int64  // in the source; for the bridge the first sample
+	Index     int32  // counts the outputs of one input from 0
+}
+
+// String is the form in which an Origin stands in the Kafka header "origin":
+// source/partition/epoch/offset/index.
+func (o Origin) String() string {
+	return string(o.Append(make([]byte, 0, len(o.Source)+32)))
+}
+
+// Append appends the text form to b.
+func (o Origin) Append(b []byte) []byte {
+	b = append(b, o.Source...)
+	b = strconv.AppendInt(append(b, '/'), int64(o.Partition), 10)
+	b = strconv.AppendInt(append(b, '/'), o.Epoch, 10)
+	b = strconv.AppendInt(append(b, '/'), o.Offset, 10)
+	return strconv.AppendInt(append(b, '/'), int64(o.Index), 10)
+}
+
+// ParseOrigin reads what String wrote.
+func ParseOrigin(s string) (Origin, error) {
+	parts := strings.Split(s, "/")
+	if len(parts) != 5 {
+		return Origin{}, fmt.Errorf("origin %q: want source/partition/epoch/offset/index", s)
+	}
+	o := Origin{Source: parts[0]}
+	var nums [4]int64
+	for i, p := range parts[1:] {
+		bits := 64
+		if i == 0 || i == 3 {
+			bits = 32
+		}
+		n, err := strconv.ParseInt(p, 10, bits)
+		if err != nil {
+			return Origin{}, fmt.Errorf("origin %q: %w", s, err)
+		}
+		nums[i] = n
+	}
+	o.Partition, o.Epoch, o.Offset, o.Index = int32(nums[0]), nums[1], nums[2], int32(nums[3])
+	return o, nil
+}
+
+// Kafka headers of every record.
+const (
+	HeaderOrigin = "origin" // Origin.String
+	HeaderSchema = "schema" // message name and schema version, Frame/1
+)
+
+// MaxElapsed is the most that one tick moves time by; a clock that was away
+// longer loses the rest, so that a pause of the clock cannot fire a timer.
+const MaxElapsed = 5 * time.Second
+
+// Elapsed is the time since the tick before, 0 to MaxElapsed.
+func (t *Tick) Elapsed() time.Duration {
+	return min(max(time.Duration(t.GetElapsedUs())*time.Microsecond, 0), MaxElapsed)
+}
+
+// Follows reports whether t moves on the time of a reader that has seen the
+// tick (n, owner) last: an owner that has been replaced, and a repeat, do not.
+func (t *Tick) Follows(n, owner uint64) bool {
+	return t.GetOwner() >= owner && t.GetN() > n
+}
+
+// MicroTime is the time of µs since 1970, in UTC.
+func MicroTime(us int64) time.Time { return time.UnixMicro(us).UTC() }
