@@ -40,6 +40,10 @@ type State[S any] interface {
 	encoding.BinaryUnmarshaler
 }
 
+// Departing is a State that can tell that its key is done with: unbound and
+// all said. The runner then forgets it and writes a tombstone.
+type Departing interface{ Gone() bool }
+
 // Stage is a processor with the name and version under which its state is kept.
 type Stage[S, In, Out any] struct {
 	Name      string // beats; its group, changelog and metrics are named after it
