@@ -1,0 +1,192 @@
+package wfdb
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"heartwire/topics"
+)
+
+// FrameOptions say whose samples a record becomes, and how they are cut.
+type FrameOptions struct {
+	Patient string    // the key
+	Device  string    //
+	Boot    uint64    //
+	First   uint64    // number of the record's first sample
+	Start   time.Time // sample time of the record's first sample
+	Samples int       // in a frame, 20 ms to 10 s of them; 0 is 250 ms
+	Leads   []string  // names of the leads to send; nil is all
+}
+
+// maxLeads is the most that a frame holds: the patch's protocol.
+const maxLeads = 12
+
+// Leads are the names of the record's ECG signals as its frames have them:
+// the descriptions, made distinct ("ECG", "ECG 2").
+func (r *Record) Leads() []string {
+	var names []string
+	for _, l := range r.leads() {
+		names = append(names, l.name)
+	}
+	return names
+}
+
+type lead struct {
+	name   string
+	column int
+}
+
+func (r *Record) leads() []lead {
+	var leads []lead
+	taken := make(map[string]bool)
+	for i, s := range r.Signals {
+		if !s.ECG() {
+			continue
+		}
+		base := s.Description
+		if base == "" {
+			base = "ECG"
+		}
+		name := base
+		for n := 2; taken[name]; n++ {
+			name = fmt.Sprintf("%s %d", base, n)
+		}
+		taken[name] = true
+		leads = append(leads, lead{name, i})
+	}
+	return leads
+}
+
+// Frames is the record as a patch would have sent it, each frame accepted when
+// its last sample was taken. A count of 0 is 0 µV. A sample that no lead has
+// is missing; a lead that lacks a sample which another has is off for that
+// frame, because a frame marks missing samples for all leads alike. Signals
+// other than ECG are left out; a record without ECG is an error. An error ends
+// the sequence with a nil frame.
+func (r *Record) Frames(o FrameOptions) iter.Seq2[*topics.Frame, error] {
+	return func(yield func(*topics.Frame, error) bool) {
+		c, err := r.newCutter(o)
+		if err != nil {
+			yield(nil, fmt.Errorf("frames of record %s: %w", r.Name, err))
+			return
+		}
+		for row, err := range r.Rows() {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if c.add(row); c.count == c.size && !yield(c.cut(), nil) {
+				return
+			}
+		}
+		if c.count > 0 {
+			yield(c.cut(), nil)
+		}
+	}
+}
+
+// cutter gathers rows until they are a frame.
+type cutter struct {
+	options FrameOptions
+	record  *Record
+	leads   []lead
+	size    int // rows a frame
+	done    int // rows in earlier frames
+	count   int // rows gathered
+	values  [][]int32
+}
+
+func (r *Record) newCutter(o FrameOptions) (*cutter, error) {
+	leads := r.leads()
+	if o.Leads != nil {
+		leads = slices.DeleteFunc(leads, func(l lead) bool { return !slices.Contains(o.Leads, l.name) })
+	}
+	if len(leads) == 0 {
+		return nil, errors.New("no ECG signal, or none of those asked for")
+	}
+	if len(leads) > maxLeads {
+		return nil, fmt.Errorf("%d leads, a frame holds %d: choose by name", len(leads), maxLeads)
+	}
+	size := o.Samples
+	if size == 0 {
+		size = max(int(r.Rate/4), 1)
+	}
+	if length := float64(size) / r.Rate; length < 0.02 || length > 10 {
+		return nil, fmt.Errorf("frames of %d samples are %.3g s long: want 0.02 to 10 s", size, length)
+	}
+	return &cutter{options: o, record: r, leads: leads, size: size, values: make([][]int32, len(leads))}, nil
+}
+
+func (c *cutter) add(row []int32) {
+	for i, l := range c.leads {
+		c.values[i] = append(c.values[i], row[l.column])
+	}
+	c.count++
+}
+
+// at is the sample time of row n in µs.
+func (c *cutter) at(n int) int64 {
+	return c.options.Start.UnixMicro() + int64(float64(n)/c.record.Rate*1e6+0.5)
+}
+
+func (c *cutter) cut() *topics.Frame {
+	missing, absent := c.missing()
+	s := &topics.Samples{
+		Device: c.options.Device, Boot: c.options.Boot, First: c.options.First + uint64(c.done),
+		Rate: c.record.Rate, Count: uint32(c.count), Missing: missing,
+		TimeUs: c.at(c.done), ArrivalUs: c.at(c.done + c.count),
+	}
+	for i, l := range c.leads {
+		signal := c.record.Signals[l.column]
+		s.Leads = append(s.Leads, &topics.Lead{
+			Name: l.name, MicrovoltsPerCount: signal.MicrovoltsPerCount(),
+			Off:    slices.Index(c.values[i], Missing) >= 0 && count(c.values[i]) != absent,
+			Deltas: deltas(c.values[i], int32(signal.Baseline)),
+		})
+		c.values[i] = c.values[i][:0]
+	}
+	c.done, c.count = c.done+c.count, 0
+	return &topics.Frame{Patient: c.options.Patient, Kind: &topics.Frame_Samples{Samples: s}}
+}
+
+// missing is the bitmap of the samples that no lead has, and their number.
+func (c *cutter) missing() (bitmap []byte, n int) {
+	for i := range c.count {
+		if slices.ContainsFunc(c.values, func(v []int32) bool { return v[i] != Missing }) {
+			continue
+		}
+		if bitmap == nil {
+			bitmap = make([]byte, (c.count+7)/8)
+		}
+		bitmap[i/8] |= 1 << (i % 8)
+		n++
+	}
+	return bitmap, n
+}
+
+func count(values []int32) (missing int) {
+	for _, v := range values {
+		if v == Missing {
+			missing++
+		}
+	}
+	return missing
+}
+
+// deltas are counts above the baseline, the first and then the differences; a
+// missing sample repeats the one before.
+func deltas(values []int32, baseline int32) []int32 {
+	out := make([]int32, len(values))
+	last := int32(0)
+	for i, v := range values {
+		if v == Missing {
+			continue
+		}
+		out[i] = v - baseline - last
+		last = v - baseline
+	}
+	return out
+}
