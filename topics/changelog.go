@@ -1,10 +1,17 @@
 package topics
 
-// Changelog is the topic in which a stage keeps its checkpoints. Its partition
-// i belongs to the stage's input partition i.
-func Changelog(stage string) Topic[*Checkpoint] {
+// The topics in which the stages keep their checkpoints. Partition i of each
+// belongs to partition i of what the stage reads.
+var (
+	BeatsChangelog    = changelog("beats", PerSite)
+	RhythmChangelog   = changelog("rhythm", PerSite)
+	AlarmsChangelog   = changelog("alarms", PerSite)
+	RegistryChangelog = changelog("registry", Single)
+)
+
+func changelog(stage string, spread Spread) Topic[*Checkpoint] {
 	return define(Spec{
-		Name: stage + "-changelog", Key: "patient", Compact: true, Schema: 1,
+		Name: stage + "-changelog", Key: "the key of what the stage reads", Spread: spread, Compact: true, Schema: 1,
 		Doc: "newest checkpoint of each key of the stage " + stage,
 	}, (*Checkpoint).GetKey)
 }

@@ -25,7 +25,7 @@ const (
 // it was folded through.
 type Checkpoint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"` // the Kafka key of the record; partition/<n> for the partition's own time
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"` // the Kafka key of the record
 	Stage         string                 `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
 	Version       uint32                 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"` // of the state's codec
 	Build         string                 `protobuf:"bytes,4,opt,name=build,proto3" json:"build,omitempty"`      // that wrote it
@@ -33,7 +33,7 @@ type Checkpoint struct {
 	Epoch         int64                  `protobuf:"varint,6,opt,name=epoch,proto3" json:"epoch,omitempty"`     // incarnation of the input topic
 	State         []byte                 `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"`
 	Crc32C        uint32                 `protobuf:"varint,8,opt,name=crc32c,proto3" json:"crc32c,omitempty"` // of state
-	Clock         *Clock                 `protobuf:"bytes,9,opt,name=clock,proto3" json:"clock,omitempty"`    // of a partition's own record
+	Clock         *Clock                 `protobuf:"bytes,9,opt,name=clock,proto3" json:"clock,omitempty"`    // the partition's time at offset
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -137,6 +137,7 @@ type Clock struct {
 	N             uint64                 `protobuf:"varint,1,opt,name=n,proto3" json:"n,omitempty"`
 	Owner         uint64                 `protobuf:"varint,2,opt,name=owner,proto3" json:"owner,omitempty"`
 	TimeUs        int64                  `protobuf:"varint,3,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"` // sum of elapsed
+	WallUs        int64                  `protobuf:"varint,4,opt,name=wall_us,json=wallUs,proto3" json:"wall_us,omitempty"` // label of the last tick
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -188,6 +189,13 @@ func (x *Clock) GetOwner() uint64 {
 func (x *Clock) GetTimeUs() int64 {
 	if x != nil {
 		return x.TimeUs
+	}
+	return 0
+}
+
+func (x *Clock) GetWallUs() int64 {
+	if x != nil {
+		return x.WallUs
 	}
 	return 0
 }
@@ -292,11 +300,12 @@ const file_changelog_proto_rawDesc = "" +
 	"\x05epoch\x18\x06 \x01(\x03R\x05epoch\x12\x14\n" +
 	"\x05state\x18\a \x01(\fR\x05state\x12\x16\n" +
 	"\x06crc32c\x18\b \x01(\rR\x06crc32c\x12)\n" +
-	"\x05clock\x18\t \x01(\v2\x13.heartwire.v1.ClockR\x05clock\"D\n" +
+	"\x05clock\x18\t \x01(\v2\x13.heartwire.v1.ClockR\x05clock\"]\n" +
 	"\x05Clock\x12\f\n" +
 	"\x01n\x18\x01 \x01(\x04R\x01n\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\x04R\x05owner\x12\x17\n" +
-	"\atime_us\x18\x03 \x01(\x03R\x06timeUs\"\x98\x01\n" +
+	"\atime_us\x18\x03 \x01(\x03R\x06timeUs\x12\x17\n" +
+	"\awall_us\x18\x04 \x01(\x03R\x06wallUs\"\x98\x01\n" +
 	"\x06Anchor\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\x04R\x04boot\x12\x12\n" +

@@ -48,9 +48,12 @@ type Topic[T proto.Message] struct {
 // Any is a topic whose type is not known: for tools that treat all alike.
 type Any interface {
 	About() Spec
+	Holds(v proto.Message) bool
+	Encode(b []byte, v proto.Message) ([]byte, error)
 	Decode(b []byte) (proto.Message, error)
 	KeyOf(v proto.Message) (Key, error)
 	TickOf(v proto.Message) *Tick
+	WrapTick(t *Tick) proto.Message
 	Header() string
 }
 
@@ -99,6 +102,21 @@ func (t Topic[T]) DecodeValue(b []byte) (T, error) {
 	return v, nil
 }
 
+// Holds reports whether v is a value of this topic.
+func (t Topic[T]) Holds(v proto.Message) bool {
+	_, ok := v.(T)
+	return ok
+}
+
+// Encode is Append for tools; a value of another topic is an error.
+func (t Topic[T]) Encode(b []byte, v proto.Message) ([]byte, error) {
+	own, ok := v.(T)
+	if !ok {
+		return nil, fmt.Errorf("a %s is no record of %s", v.ProtoReflect().Descriptor().Name(), t.Name)
+	}
+	return t.Append(b, own)
+}
+
 // Decode is DecodeValue for tools.
 func (t Topic[T]) Decode(b []byte) (proto.Message, error) { return t.DecodeValue(b) }
 
@@ -120,13 +138,21 @@ func (t Topic[T]) TickOf(v proto.Message) *Tick {
 	return t.Tick(own)
 }
 
+// WrapTick is Wrap for tools; nil for a topic without ticks.
+func (t Topic[T]) WrapTick(tick *Tick) proto.Message {
+	if t.Wrap == nil {
+		return nil
+	}
+	return t.Wrap(tick)
+}
+
 // All are the topics of a site, in the order of the flow.
 func All() []Any {
 	return []Any{
 		Frames, Annotations, Charts, Alarms,
 		Requests, Settings,
 		Rejects,
-		Changelog("beats"), Changelog("rhythm"), Changelog("alarms"),
+		BeatsChangelog, RhythmChangelog, AlarmsChangelog, RegistryChangelog,
 		BridgeChangelog,
 	}
 }

@@ -92,6 +92,15 @@ func (c Config) Validate() error {
 // NewClient makes a client of the cluster, with opts after the house's own.
 // It does no I/O but to read the files that the Config names.
 func (c Config) NewClient(log *slog.Logger, opts ...kgo.Opt) (*kgo.Client, error) {
+	own, err := c.options(log)
+	if err != nil {
+		return nil, err
+	}
+	return kgo.NewClient(append(own, opts...)...)
+}
+
+// options are the house's own, for every client.
+func (c Config) options(log *slog.Logger) ([]kgo.Opt, error) {
 	own := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID("heartwire"),
@@ -129,7 +138,7 @@ func (c Config) NewClient(log *slog.Logger, opts ...kgo.Opt) (*kgo.Client, error
 			own = append(own, kgo.SASL(scram.Auth{User: c.SASL.User, Pass: p}.AsSha512Mechanism()))
 		}
 	}
-	return kgo.NewClient(append(own, opts...)...)
+	return own, nil
 }
 
 func (t TLSConfig) load() (*tls.Config, error) {

@@ -39,6 +39,8 @@ func (c Config) wanted(s topics.Spec) (partitions int32, settings map[string]str
 	if s.Compact {
 		settings["cleanup.policy"] = "compact"
 		settings["min.cleanable.dirty.ratio"] = "0.1"
+		// A restore reads the whole topic, and only closed segments are compacted.
+		settings["segment.bytes"] = strconv.Itoa(16 << 20)
 		settings["segment.ms"] = strconv.FormatInt((6 * time.Hour).Milliseconds(), 10)
 	} else {
 		settings["cleanup.policy"] = "delete"

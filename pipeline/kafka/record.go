@@ -10,24 +10,36 @@ import (
 )
 
 // Encode makes the Kafka record of a value: key, headers, bytes, and the
-// partition that its key belongs to among n (the topic's own number).
+// partition that its key belongs to when patient topics have n of them.
 // A value without a key, a tick, goes to partition 0 until the caller says otherwise.
 func Encode[T proto.Message](site string, t topics.Topic[T], n int32, v T, origin topics.Origin) (*kgo.Record, error) {
-	b, err := t.Append(nil, v)
+	return EncodeAny(site, t, n, v, origin)
+}
+
+// EncodeAny is Encode for a value whose type is not known.
+func EncodeAny(site string, t topics.Any, n int32, v proto.Message, origin topics.Origin) (*kgo.Record, error) {
+	b, err := t.Encode(nil, v)
 	if err != nil {
 		return nil, err
 	}
+	key, err := t.KeyOf(v)
+	if err != nil {
+		return nil, err
+	}
+	spec := t.About()
 	r := &kgo.Record{
-		Topic: t.On(site),
+		Topic: spec.On(site),
 		Value: b,
 		Headers: []kgo.RecordHeader{
 			{Key: topics.HeaderSchema, Value: []byte(t.Header())},
 			{Key: topics.HeaderOrigin, Value: origin.Append(nil)},
 		},
 	}
-	if key := t.Key(v); key != "" {
+	if key != "" {
 		r.Key = []byte(key)
-		r.Partition = topics.Partition(key, n)
+		if spec.Spread == topics.PerSite {
+			r.Partition = topics.Partition(key, n)
+		}
 	}
 	return r, nil
 }

@@ -1,0 +1,322 @@
+// Package fold is one partition of one stage without a broker: the states of
+// its keys, its time, and the way back. The runner puts a transaction around
+// it; the driver runs it over records from anywhere.
+package fold
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"heartwire/stages"
+	"heartwire/topics"
+)
+
+// Said is one thing that a stage said.
+type Said[Out any] struct {
+	Value  Out
+	Origin topics.Origin
+}
+
+// Condemned is a record on which the stage failed. Its key's state is as if
+// the record had never been.
+type Condemned[In any] struct {
+	Record topics.Record[In]
+	Err    error
+	Stack  []byte // of a panic
+}
+
+// Partition folds the records of one partition, in order. It is for one
+// goroutine at a time.
+//
+// Everything since the last Commit can be undone by Rollback: a key's state is
+// written down when it is first touched, and read back. So an abort costs what
+// was touched and no more.
+type Partition[S any, PS stages.State[S], In proto.Message, Out any] struct {
+	stage stages.Stage[S, In, Out]
+	topic topics.Topic[In]
+	epoch int64 // incarnation of the input topic
+	index int32 // partition number
+
+	cells   map[topics.Key]*cell[S, In]
+	order   []topics.Key // sorted: Advance must not depend on who came first
+	time    Clock        // of the partition
+	through int64        // last offset folded
+
+	before        Clock // at the last Commit
+	beforeThrough int64
+	touched       []*cell[S, In]
+	marked        []*cell[S, In] // due or gone
+
+	said []Said[Out]
+	bad  []Condemned[In]
+
+	emit   func(Out)
+	origin topics.Origin
+}
+
+// Clock is a partition's own time.
+type Clock struct {
+	N, Owner uint64
+	Time     time.Duration // sum of what ticks said
+	Wall     time.Time     // label of the last tick
+}
+
+// cell is a key's state with what is needed to put it back.
+type cell[S, In any] struct {
+	key     topics.Key
+	state   S
+	through int64 // last offset the state contains; records up to it are passed over
+
+	dirty        bool
+	fresh        bool   // did not exist at the last Commit
+	saved        []byte // state at the last Commit, where dirty
+	savedThrough int64
+	events       []event[In] // folded since, to go back before a record that fails
+	due          bool        // wants a checkpoint with the next Commit
+	gone         bool        // departed: a tombstone with the next Commit
+}
+
+type event[In any] struct {
+	record topics.Record[In]
+	tick   *topics.Tick
+}
+
+// New is an empty partition of a stage that reads topic. epoch is the
+// incarnation of the topic, index the number of the partition.
+func New[S any, PS stages.State[S], In proto.Message, Out any](stage stages.Stage[S, In, Out], topic topics.Topic[In], epoch int64, index int32) *Partition[S, PS, In, Out] {
+	p := &Partition[S, PS, In, Out]{
+		stage: stage, topic: topic, epoch: epoch, index: index,
+		cells: map[topics.Key]*cell[S, In]{}, through: -1, beforeThrough: -1,
+	}
+	p.emit = func(v Out) {
+		p.said = append(p.said, Said[Out]{Value: v, Origin: p.origin})
+		p.origin.Index++
+	}
+	return p
+}
+
+// Fold folds one record: a tick into every key, anything else into its own.
+// Offsets that are not beyond the last one are passed over. What the stage
+// makes of a record is never an error here; an error means that a state cannot
+// be written or read back, and that the partition is of no more use.
+func (p *Partition[S, PS, In, Out]) Fold(r topics.Record[In]) error {
+	if r.Offset <= p.through {
+		return nil
+	}
+	p.through = r.Offset
+	if p.topic.Tick != nil {
+		if t := p.topic.Tick(r.Value); t != nil {
+			return p.advance(r, t)
+		}
+	}
+	c := p.cells[r.Key]
+	if c == nil {
+		c = &cell[S, In]{key: r.Key, fresh: true, through: r.Offset - 1}
+		p.insert(c)
+		// A refold begins at the oldest checkpoint: a key without one would
+		// miss what came before the others' next.
+		p.mark(c)
+	}
+	return p.apply(c, event[In]{record: r}, r.Offset)
+}
+
+func (p *Partition[S, PS, In, Out]) advance(r topics.Record[In], t *topics.Tick) error {
+	if !t.Follows(p.time.N, p.time.Owner) {
+		return nil
+	}
+	p.time = Clock{N: t.GetN(), Owner: t.GetOwner(), Time: p.time.Time + t.Elapsed(), Wall: topics.MicroTime(t.GetWallUs())}
+	for _, key := range p.order {
+		c := p.cells[key]
+		if c.gone {
+			continue
+		}
+		if err := p.apply(c, event[In]{record: r, tick: t}, r.Offset); err != nil {
+			return err
+		}
+		if hash(key)%CheckpointEvery == t.GetN()%CheckpointEvery {
+			p.mark(c)
+		}
+	}
+	return nil
+}
+
+// CheckpointEvery is the number of ticks between two checkpoints of a key.
+const CheckpointEvery = 10
+
+func hash(key topics.Key) uint64 { return uint64(topics.Partition(key, 1<<30)) }
+
+func (p *Partition[S, PS, In, Out]) mark(c *cell[S, In]) {
+	if !c.due {
+		c.due = true
+		p.marked = append(p.marked, c)
+	}
+}
+
+// apply folds one event into a cell, and takes it back when the stage fails.
+func (p *Partition[S, PS, In, Out]) apply(c *cell[S, In], e event[In], offset int64) error {
+	if offset <= c.through {
+		return nil // the checkpoint it came from contains it
+	}
+	if err := p.touch(c); err != nil {
+		return err
+	}
+	start := len(p.said)
+	p.origin = topics.Origin{Source: p.topic.Name, Partition: p.index, Epoch: p.epoch, Offset: offset}
+	err, stack := p.call(c, e)
+	if err != nil {
+		p.said = p.said[:start]
+		p.bad = append(p.bad, Condemned[In]{Record: e.record, Err: err, Stack: stack})
+		return p.takeBack(c, offset)
+	}
+	c.through = offset
+	c.events = append(c.events, e)
+	if d, ok := any(&c.state).(stages.Departing); ok {
+		if c.gone = d.Gone(); c.gone {
+			p.mark(c)
+		}
+	}
+	return nil
+}
+
+// takeBack puts a cell back to before the event that has just failed: to the
+// last Commit, and on over what went well since, which goes well again.
+func (p *Partition[S, PS, In, Out]) takeBack(c *cell[S, In], offset int64) error {
+	if err := p.restoreCell(c); err != nil {
+		return err
+	}
+	said := len(p.said)
+	for _, old := range c.events {
+		_, _ = p.call(c, old)
+		p.said = p.said[:said]
+	}
+	c.through = offset
+	if c.fresh && len(c.events) == 0 {
+		// Nothing good was ever heard of this key: it is not one.
+		p.remove(c.key)
+		isC := func(other *cell[S, In]) bool { return other == c }
+		p.touched = slices.DeleteFunc(p.touched, isC)
+		p.marked = slices.DeleteFunc(p.marked, isC)
+	}
+	return nil
+}
+
+// touch writes a cell's state down before the first change since a Commit.
+func (p *Partition[S, PS, In, Out]) touch(c *cell[S, In]) error {
+	if c.dirty {
+		return nil
+	}
+	b, err := PS(&c.state).AppendBinary(c.saved[:0])
+	if err != nil {
+		return fmt.Errorf("stage %s: write a state down: %w", p.stage.Name, err)
+	}
+	c.dirty, c.saved, c.savedThrough = true, b, c.through
+	p.touched = append(p.touched, c)
+	return nil
+}
+
+func (p *Partition[S, PS, In, Out]) call(c *cell[S, In], e event[In]) (err error, stack []byte) {
+	defer func() {
+		if r := recover(); r != nil {
+			err, stack = fmt.Errorf("panic: %v", r), debug.Stack()
+		}
+	}()
+	if e.tick != nil {
+		return p.stage.Processor.Advance(&c.state, e.tick, p.emit), nil
+	}
+	return p.stage.Processor.Process(&c.state, e.record, p.emit), nil
+}
+
+func (p *Partition[S, PS, In, Out]) restoreCell(c *cell[S, In]) error {
+	var zero S
+	c.state = zero
+	if err := PS(&c.state).UnmarshalBinary(c.saved); err != nil {
+		return fmt.Errorf("stage %s: read back the state it has just written down: %w", p.stage.Name, err)
+	}
+	return nil
+}
+
+func (p *Partition[S, PS, In, Out]) insert(c *cell[S, In]) {
+	p.cells[c.key] = c
+	i, _ := slices.BinarySearch(p.order, c.key)
+	p.order = slices.Insert(p.order, i, c.key)
+}
+
+func (p *Partition[S, PS, In, Out]) remove(key topics.Key) {
+	delete(p.cells, key)
+	if i, ok := slices.BinarySearch(p.order, key); ok {
+		p.order = slices.Delete(p.order, i, i+1)
+	}
+}
+
+// Take hands over what was said, and what was condemned, since the last Take.
+// Both slices are reused after the next Fold.
+func (p *Partition[S, PS, In, Out]) Take() ([]Said[Out], []Condemned[In]) {
+	said, bad := p.said, p.bad
+	p.said, p.bad = p.said[:0], p.bad[:0]
+	return said, bad
+}
+
+// Due asks for a checkpoint of a key with the next Commit.
+func (p *Partition[S, PS, In, Out]) Due(key topics.Key) {
+	if c := p.cells[key]; c != nil {
+		p.mark(c)
+	}
+}
+
+// Commit says that everything since the last Commit is kept.
+func (p *Partition[S, PS, In, Out]) Commit() {
+	for _, c := range p.touched {
+		c.dirty, c.fresh = false, false
+		c.events = clearEvents(c.events)
+	}
+	for _, c := range p.marked {
+		c.due = false
+		if c.gone {
+			p.remove(c.key)
+		}
+	}
+	p.touched, p.marked = p.touched[:0], p.marked[:0]
+	p.before, p.beforeThrough = p.time, p.through
+}
+
+// Rollback puts everything back to the last Commit. Keys that were due stay
+// due: a checkpoint too many harms nobody.
+func (p *Partition[S, PS, In, Out]) Rollback() error {
+	for _, c := range p.touched {
+		c.events = clearEvents(c.events)
+		if c.fresh {
+			p.remove(c.key)
+			continue
+		}
+		if err := p.restoreCell(c); err != nil {
+			return err
+		}
+		c.through, c.dirty, c.gone = c.savedThrough, false, false
+	}
+	p.marked = slices.DeleteFunc(p.marked, func(c *cell[S, In]) bool { return c.fresh })
+	p.touched = p.touched[:0]
+	p.said, p.bad = p.said[:0], p.bad[:0]
+	p.time, p.through = p.before, p.beforeThrough
+	return nil
+}
+
+func clearEvents[In any](e []event[In]) []event[In] {
+	clear(e) // records must not be kept alive by it
+	return e[:0]
+}
+
+// Clock is the partition's time.
+func (p *Partition[S, PS, In, Out]) Clock() Clock { return p.time }
+
+// Through is the last offset folded, -1 before the first.
+func (p *Partition[S, PS, In, Out]) Through() int64 { return p.through }
+
+// Len is the number of keys.
+func (p *Partition[S, PS, In, Out]) Len() int { return len(p.order) }
+
+// Index is the number of the partition.
+func (p *Partition[S, PS, In, Out]) Index() int32 { return p.index }

@@ -1,0 +1,186 @@
+package fold_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"heartwire/pipeline/fold"
+	"heartwire/pipeline/pipelinetest"
+	"heartwire/topics"
+)
+
+type partition = fold.Partition[pipelinetest.CountState, *pipelinetest.CountState, *topics.Frame, *topics.Annotation]
+
+func empty() *partition {
+	return fold.New[pipelinetest.CountState](pipelinetest.Count("count"), topics.Frames, 7, 0)
+}
+
+func samples(offset int64, patient, device string) topics.Record[*topics.Frame] {
+	return topics.Record[*topics.Frame]{Key: topics.Key(patient), Offset: offset, Value: &topics.Frame{
+		Patient: patient, Kind: &topics.Frame_Samples{Samples: &topics.Samples{Device: device, First: uint64(offset)}},
+	}}
+}
+
+func tick(offset int64, n, owner uint64) topics.Record[*topics.Frame] {
+	return topics.Record[*topics.Frame]{Offset: offset, Value: topics.Frames.Wrap(&topics.Tick{N: n, Owner: owner, ElapsedUs: 1e6})}
+}
+
+// log is records of a few patients, ticks among them, some poisoned.
+func log(seed uint64, n int) []topics.Record[*topics.Frame] {
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	var out []topics.Record[*topics.Frame]
+	ticks := uint64(0)
+	for o := range int64(n) {
+		switch rnd.IntN(6) {
+		case 0:
+			ticks++
+			out = append(out, tick(o, ticks, 1))
+		case 1:
+			out = append(out, samples(o, fmt.Sprint("p", rnd.IntN(4)), []string{"poison", "panic", "a", "b"}[rnd.IntN(4)]))
+		default:
+			out = append(out, samples(o, fmt.Sprint("p", rnd.IntN(4)), "a"))
+		}
+	}
+	return out
+}
+
+func take(t *testing.T, p *partition) (out []string) {
+	said, bad := p.Take()
+	for _, s := range said {
+		out = append(out, fmt.Sprint(s.Origin, s.Value.Patient, s.Value.Sample, s.Value.TimeUs, s.Value.Late))
+	}
+	for _, b := range bad {
+		out = append(out, fmt.Sprint("bad ", b.Record.Offset, b.Err))
+	}
+	return out
+}
+
+// run folds a log without any trouble.
+func run(t *testing.T, records []topics.Record[*topics.Frame]) (out []string) {
+	p := empty()
+	for _, r := range records {
+		if err := p.Fold(r); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, take(t, p)...)
+	}
+	return out
+}
+
+func TestRollbackAndCrashSayTheSame(t *testing.T) {
+	for seed := range uint64(50) {
+		records := log(seed, 400)
+		want := run(t, records)
+		rnd := rand.New(rand.NewPCG(seed, 2))
+		changelog := map[topics.Key]*topics.Checkpoint{}
+		p := empty()
+		var got, pending []string
+		committed := 0 // records
+		for i := 0; i < len(records); {
+			if err := p.Fold(records[i]); err != nil {
+				t.Fatal(err)
+			}
+			pending = append(pending, take(t, p)...)
+			i++
+			switch rnd.IntN(12) {
+			case 0, 1, 2: // commit
+				write(t, p, changelog)
+				p.Commit()
+				got, pending, committed = append(got, pending...), nil, i
+			case 3: // abort
+				if err := p.Rollback(); err != nil {
+					t.Fatal(err)
+				}
+				pending, i = nil, committed
+			case 4: // crash: restore from the checkpoints and refold
+				p = restore(t, changelog, records, committed)
+				pending, i = nil, committed
+			}
+		}
+		got = append(got, pending...)
+		if !slices.Equal(got, want) {
+			t.Fatalf("seed %d: %d things said, want %d; first difference at %d", seed, len(got), len(want), difference(got, want))
+		}
+	}
+}
+
+func write(t *testing.T, p *partition, changelog map[topics.Key]*topics.Checkpoint) {
+	err := p.Checkpoints("test", func(key topics.Key, cp *topics.Checkpoint) {
+		if cp == nil {
+			delete(changelog, key)
+		} else {
+			changelog[key] = cp
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func restore(t *testing.T, changelog map[topics.Key]*topics.Checkpoint, records []topics.Record[*topics.Frame], committed int) *partition {
+	p := empty()
+	from, err := p.Restore(changelog, int64(committed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records[from:committed] {
+		if err := p.Fold(r); err != nil {
+			t.Fatal(err)
+		}
+		p.Take()
+	}
+	p.Commit()
+	return p
+}
+
+func difference(a, b []string) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return min(len(a), len(b))
+}
+
+func TestTicksOfAReplacedOwnerAndRepeatsAreIgnored(t *testing.T) {
+	p := empty()
+	for _, r := range []topics.Record[*topics.Frame]{
+		samples(0, "p", "a"), tick(1, 1, 1), tick(2, 2, 2), tick(3, 3, 1), tick(4, 2, 2), tick(5, 3, 2),
+	} {
+		if err := p.Fold(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := p.Clock(); c.N != 3 || c.Owner != 2 || c.Time.Seconds() != 3 {
+		t.Fatalf("clock %+v, want tick 3 of owner 2 after 3 s", c)
+	}
+}
+
+func TestRestoreRefusesWhatItCannotUse(t *testing.T) {
+	p := empty()
+	if err := p.Fold(samples(0, "p", "a")); err != nil {
+		t.Fatal(err)
+	}
+	changelog := map[topics.Key]*topics.Checkpoint{}
+	write(t, p, changelog)
+	for name, spoil := range map[string]func(*topics.Checkpoint){
+		"another stage":       func(c *topics.Checkpoint) { c.Stage = "other" },
+		"another version":     func(c *topics.Checkpoint) { c.Version++ },
+		"another incarnation": func(c *topics.Checkpoint) { c.Epoch++ },
+		"damaged":             func(c *topics.Checkpoint) { c.State[0] ^= 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			spoilt := map[topics.Key]*topics.Checkpoint{}
+			for k, cp := range changelog {
+				b, _ := topics.BeatsChangelog.Append(nil, cp)
+				spoilt[k], _ = topics.BeatsChangelog.DecodeValue(b)
+				spoil(spoilt[k])
+			}
+			if _, err := empty().Restore(spoilt, 1); err == nil {
+				t.Fatal("restored without an error")
+			}
+		})
+	}
+}

@@ -1,0 +1,62 @@
+package pipeline
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of all nodes of a process. Labels are names of nodes, never a patient.
+type metrics struct {
+	records    *prometheus.CounterVec
+	said       *prometheus.CounterVec
+	rejects    *prometheus.CounterVec
+	restarts   *prometheus.CounterVec
+	overtaken  *prometheus.CounterVec
+	ends       *prometheus.CounterVec
+	commit     *prometheus.HistogramVec
+	latency    *prometheus.HistogramVec
+	lag        *prometheus.GaugeVec
+	keys       *prometheus.GaugeVec
+	partitions *prometheus.GaugeVec
+	restore    *prometheus.HistogramVec
+	ticks      prometheus.Counter
+	lastTick   *prometheus.GaugeVec
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "heartwire_pipeline_" + name, Help: help}, labels)
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "heartwire_pipeline_" + name, Help: help}, labels)
+	}
+	seconds := func(name, help string, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "heartwire_pipeline_" + name, Help: help, Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+		}, labels)
+	}
+	m := &metrics{
+		records:    counter("records_total", "Records folded or delivered.", "node"),
+		said:       counter("said_total", "Records written by a stage and committed.", "node"),
+		rejects:    counter("rejects_total", "Records that could not be read or folded.", "node"),
+		restarts:   counter("restarts_total", "Times a node failed and was run again.", "node"),
+		overtaken:  counter("overtaken_total", "Times the log had forgotten what a node was to read next.", "node"),
+		ends:       counter("transactions_total", "Transactions ended.", "node", "outcome"),
+		commit:     seconds("commit_seconds", "Time from the first record of a transaction to its end.", "node"),
+		latency:    seconds("tick_latency_seconds", "Age of a tick, by its label, when its effects are committed.", "node"),
+		lag:        gauge("lag_records", "Records in the log that the node has not read yet.", "node"),
+		keys:       gauge("keys", "Keys of which the node holds a state.", "node"),
+		partitions: gauge("partitions", "Partitions that the node owns.", "node"),
+		restore:    seconds("restore_seconds", "Time to restore the states of newly assigned partitions.", "node"),
+		ticks:      prometheus.NewCounter(prometheus.CounterOpts{Name: "heartwire_pipeline_ticks_total", Help: "Ticks written by this process's clock."}),
+		lastTick:   gauge("last_tick_timestamp_seconds", "Label of the last tick that the node has folded.", "node"),
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{
+		m.records, m.said, m.rejects, m.restarts, m.overtaken, m.ends, m.commit, m.latency, m.lag, m.keys, m.partitions, m.restore, m.ticks, m.lastTick,
+	} {
+		errs = append(errs, reg.Register(c))
+	}
+	return m, errors.Join(errs...)
+}

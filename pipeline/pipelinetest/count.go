@@ -1,0 +1,69 @@
+package pipelinetest
+
+import (
+	"errors"
+
+	"heartwire/stages"
+	"heartwire/topics"
+)
+
+// Count is a stage that never forgets: it says each Samples record of a key
+// with its number and a hash of all before it, and each 10th tick. Whatever a
+// recovery loses, doubles or changes shows in everything said after.
+func Count(name string) stages.Stage[CountState, *topics.Frame, *topics.Annotation] {
+	return stages.Stage[CountState, *topics.Frame, *topics.Annotation]{Name: name, Version: 1, Processor: count{}}
+}
+
+// CountState is the state of Count.
+type CountState struct {
+	Key   string
+	N     uint64
+	Hash  uint64
+	Ticks uint64
+}
+
+func (s *CountState) AppendBinary(b []byte) ([]byte, error) {
+	e := stages.Encoder{B: b}
+	e.String(s.Key)
+	e.Uint(s.N)
+	e.Uint(s.Hash)
+	e.Uint(s.Ticks)
+	return e.B, nil
+}
+
+func (s *CountState) UnmarshalBinary(b []byte) error {
+	d := stages.NewDecoder(b)
+	*s = CountState{Key: d.String(), N: d.Uint(), Hash: d.Uint(), Ticks: d.Uint()}
+	return d.Err()
+}
+
+// Poison is the device on whose samples Count fails; on PanicPoison it panics.
+const (
+	Poison      = "poison"
+	PanicPoison = "panic"
+)
+
+type count struct{}
+
+func (count) Process(s *CountState, r topics.Record[*topics.Frame], emit func(*topics.Annotation)) error {
+	samples := r.Value.GetSamples()
+	s.Key = r.Value.GetPatient()
+	s.N++
+	s.Hash = (s.Hash ^ samples.GetFirst()) * 1099511628211
+	emit(&topics.Annotation{Patient: s.Key, Sample: s.N, TimeUs: int64(s.Hash >> 1)})
+	switch samples.GetDevice() {
+	case Poison:
+		return errors.New("poisoned")
+	case PanicPoison:
+		panic("poisoned")
+	}
+	return nil
+}
+
+func (count) Advance(s *CountState, _ *topics.Tick, emit func(*topics.Annotation)) error {
+	s.Ticks++
+	if s.Ticks%10 == 0 {
+		emit(&topics.Annotation{Patient: s.Key, Sample: s.Ticks, Late: true, TimeUs: int64(s.Hash >> 1)})
+	}
+	return nil
+}

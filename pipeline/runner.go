@@ -1,0 +1,192 @@
+// Package pipeline moves records: it runs stages as consumer groups with one
+// Kafka transaction for what was said and what was read, restores their
+// states, lets sinks look at the log as it grows, and makes time a record.
+// DESIGN.md tells what it guarantees and which races it prevents.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"heartwire/pipeline/kafka"
+	"heartwire/topics"
+)
+
+// Env is what a node runs in.
+type Env struct {
+	Config  Config
+	Kafka   kafka.Config
+	Build   string // names this build in checkpoints
+	Log     *slog.Logger
+	metrics *metrics
+	ready   *atomic.Bool // this node's
+}
+
+// Ready says that the node has caught up with what it needs before it can work.
+func (e *Env) Ready() { e.ready.Store(true) }
+
+// Runner runs a topology in this process.
+type Runner struct {
+	env      Env
+	topology Topology
+	ready    []atomic.Bool // by node
+}
+
+// NewRunner prepares a topology; it does no I/O.
+func NewRunner(conf Config, kconf kafka.Config, topology Topology, build string, log *slog.Logger, reg prometheus.Registerer) (*Runner, error) {
+	if err := errors.Join(conf.Validate(), kconf.Validate()); err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(reg)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return &Runner{
+		env:      Env{Config: conf, Kafka: kconf, Build: build, Log: log, metrics: m},
+		topology: topology,
+		ready:    make([]atomic.Bool, len(topology)),
+	}, nil
+}
+
+// Ready reports whether every node has caught up.
+func (r *Runner) Ready() bool {
+	for i := range r.ready {
+		if !r.ready[i].Load() {
+			return false
+		}
+	}
+	return true
+}
+
+// Run waits for the cluster, checks that its topics are those of the site, and
+// runs every node until ctx ends; it returns nil after they have drained. A
+// node that fails is run again: what it had not committed it does again.
+func (r *Runner) Run(ctx context.Context) error {
+	if err := r.await(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for i, n := range r.topology {
+		g.Go(func() error {
+			r.keep(ctx, n, &r.ready[i])
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// keep runs a node again and again until ctx ends.
+func (r *Runner) keep(ctx context.Context, n Node, ready *atomic.Bool) {
+	env := r.env
+	env.ready = ready
+	env.Log = r.env.Log.With("node", n.Name)
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		began := time.Now()
+		err := n.Run(ctx, &env)
+		ready.Store(false)
+		if ctx.Err() != nil {
+			if err != nil && !errors.Is(err, context.Canceled) {
+				env.Log.Error("node ended badly while draining", "err", err)
+			}
+			return
+		}
+		if time.Since(began) > time.Minute {
+			wait = 100 * time.Millisecond
+		}
+		env.metrics.restarts.WithLabelValues(n.Name).Inc()
+		env.Log.Error("node failed, running it again", "err", err, "in", wait)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// await says in one line what is missing, and tries again until it is there.
+func (r *Runner) await(ctx context.Context) error {
+	cl, err := r.env.Kafka.NewClient(slog.New(slog.DiscardHandler), kgo.RetryTimeout(2*time.Second), kgo.RequestRetries(1))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	for wait := 250 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := r.check(ctx, cl)
+		var wrong *siteError
+		if err == nil || errors.As(err, &wrong) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r.env.Log.Warn("no Kafka yet, trying again", "brokers", r.env.Kafka.Brokers, "err", err, "in", wait)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// siteError says that the topics are not those of the site: waiting will not help.
+type siteError struct{ error }
+
+func (r *Runner) check(ctx context.Context, cl *kgo.Client) error {
+	if err := cl.Ping(ctx); err != nil {
+		return err
+	}
+	changes, err := r.env.Kafka.Plan(ctx, cl)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, c := range changes {
+		switch c.What {
+		case "create":
+			errs = append(errs, fmt.Errorf("topic %s is missing: make it with `heartwire topics apply`", c.Topic))
+		case "partitions":
+			errs = append(errs, fmt.Errorf("topic %s has %s partitions and kafka.partitions says %s: %s", c.Topic, c.From, c.To, c.Refused))
+		}
+	}
+	if len(errs) > 0 {
+		return &siteError{errors.Join(errs...)}
+	}
+	return nil
+}
+
+// incarnation is the number that tells one making of a topic from the next.
+func incarnation(ctx context.Context, cl *kgo.Client, topic string) (int64, error) {
+	d, err := kadm.NewClient(cl).ListTopics(ctx, topic)
+	if err != nil {
+		return 0, fmt.Errorf("topic %s: %w", topic, err)
+	}
+	t := d[topic]
+	if t.Err != nil {
+		return 0, fmt.Errorf("topic %s: %w", topic, t.Err)
+	}
+	var n uint64
+	for _, b := range t.ID[:8] {
+		n = n<<8 | uint64(b)
+	}
+	return int64(n >> 1), nil
+}
+
+func specs(outs []topics.Any) []topics.Spec {
+	var s []topics.Spec
+	for _, o := range outs {
+		s = append(s, o.About())
+	}
+	return s
+}
