@@ -115,9 +115,12 @@ func (r *Runner) keep(ctx context.Context, n Node, ready *atomic.Bool) {
 	}
 }
 
-// await says in one line what is missing, and tries again until it is there.
+// await waits for a broker, and checks that the topics are those of the site.
 func (r *Runner) await(ctx context.Context) error {
-	cl, err := r.env.Kafka.NewClient(slog.New(slog.DiscardHandler), kgo.RetryTimeout(2*time.Second), kgo.RequestRetries(1))
+	if err := r.env.Kafka.Await(ctx, r.env.Log); err != nil {
+		return err
+	}
+	cl, err := r.env.Kafka.NewClient(r.env.Log)
 	if err != nil {
 		return err
 	}
@@ -128,14 +131,9 @@ func (r *Runner) await(ctx context.Context) error {
 		if err == nil || errors.As(err, &wrong) {
 			return err
 		}
-		if ctx.Err() != nil {
+		r.env.Log.Warn("cannot read what topics there are, trying again", "err", err, "in", wait)
+		if !sleep(ctx, wait) {
 			return ctx.Err()
-		}
-		r.env.Log.Warn("no Kafka yet, trying again", "brokers", r.env.Kafka.Brokers, "err", err, "in", wait)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
 		}
 	}
 }
@@ -143,10 +141,8 @@ func (r *Runner) await(ctx context.Context) error {
 // siteError says that the topics are not those of the site: waiting will not help.
 type siteError struct{ error }
 
+// check compares the cluster's topics with the site's.
 func (r *Runner) check(ctx context.Context, cl *kgo.Client) error {
-	if err := cl.Ping(ctx); err != nil {
-		return err
-	}
 	changes, err := r.env.Kafka.Plan(ctx, cl)
 	if err != nil {
 		return err
