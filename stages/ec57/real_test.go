@@ -101,7 +101,7 @@ func TestRunsEqualReferenceTool(t *testing.T) {
 
 // Episodes of atrial fibrillation are what epicmp and sumstats print, but for
 // one figure: sumstats takes the gross overlap from percentages that epicmp has
-// rounded and says 95, where the samples say 95.6.
+// rounded and says 95, where the samples say 95.51.
 func TestEpisodesEqualReferenceTool(t *testing.T) {
 	var b strings.Builder
 	rows := score(t, "afdb", "rr-af", []string{"04043", "04936", "05121", "08378"},

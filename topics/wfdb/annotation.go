@@ -120,7 +120,7 @@ func (p *annotationParser) sign(sign, value uint16) error {
 		return err
 	}
 	if sign < signNum {
-		return fmt.Errorf("byte %d: a code of %d, annotations have 0 to %d", p.at-2, sign, lastCode)
+		return fmt.Errorf("byte %d: a code of %d, annotations have 0 to %d", p.at-2, sign, uint8(lastCode))
 	}
 	if len(p.list) == 0 {
 		return fmt.Errorf("byte %d: these are no annotations in MIT format", p.at-2)
@@ -170,7 +170,7 @@ func AppendAnnotations(b []byte, list []Annotation) ([]byte, error) {
 	for i, a := range list {
 		size := len(a.Aux) + int(a.padding)
 		if a.Code > lastCode {
-			return nil, fmt.Errorf("annotation %d: code %d, want 0 to %d", i, a.Code, lastCode)
+			return nil, fmt.Errorf("annotation %d: code %d, want 0 to %d", i, uint8(a.Code), uint8(lastCode))
 		}
 		if size > 0xff {
 			return nil, fmt.Errorf("annotation %d: a text of %d bytes, 255 fit", i, size)

@@ -21,8 +21,12 @@ type FrameOptions struct {
 	Leads   []string  // names of the leads to send; nil is all
 }
 
-// maxLeads is the most that a frame holds: the patch's protocol.
-const maxLeads = 12
+// Bounds of a frame: the patch's protocol.
+const (
+	maxLeads             = 12
+	minRate, maxRate     = 10, 5000 // Hz
+	minLength, maxLength = 0.02, 10 // s
+)
 
 // Leads are the names of the record's ECG signals as its frames have them:
 // the descriptions, made distinct ("ECG", "ECG 2").
@@ -110,12 +114,15 @@ func (r *Record) newCutter(o FrameOptions) (*cutter, error) {
 	if len(leads) > maxLeads {
 		return nil, fmt.Errorf("%d leads, a frame holds %d: choose by name", len(leads), maxLeads)
 	}
+	if r.Rate < minRate || r.Rate > maxRate {
+		return nil, fmt.Errorf("%g samples/s: frames have %d to %d", r.Rate, minRate, maxRate)
+	}
 	size := o.Samples
 	if size == 0 {
 		size = max(int(r.Rate/4), 1)
 	}
-	if length := float64(size) / r.Rate; length < 0.02 || length > 10 {
-		return nil, fmt.Errorf("frames of %d samples are %.3g s long: want 0.02 to 10 s", size, length)
+	if length := float64(size) / r.Rate; length < minLength || length > maxLength {
+		return nil, fmt.Errorf("frames of %d samples are %.3g s long: want %g to %d s", size, length, minLength, maxLength)
 	}
 	return &cutter{options: o, record: r, leads: leads, size: size, values: make([][]int32, len(leads))}, nil
 }
