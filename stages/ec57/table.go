@@ -53,20 +53,24 @@ var beatStatistics = []func(BeatResult) Ratio{
 
 func beatLine(b *strings.Builder, record string, r *BeatResult) {
 	notEctopic, fusion, absent := []Label{N, F, Q}, []Label{F, Q}, absentLabels
-	fmt.Fprintf(b, "%4s %5d", record, r.sum([]Label{N}, notEctopic))
-	cell := func(format string, ref, test []Label) { fmt.Fprintf(b, format, r.sum(ref, test)) }
-	for _, ref := range [][]Label{{S}, {V}, fusion, absent} {
-		cell(" %3d", ref, notEctopic)
+	rows := [][]Label{{N}, {S}, {V}, fusion, absent}
+	cells := func(rows [][]Label, test []Label) {
+		for _, ref := range rows {
+			width := 3
+			switch n := test[0]; {
+			case n == N && ref[0] == N:
+				width = 5
+			case n == V && ref[0] == V:
+				width = 4
+			}
+			fmt.Fprintf(b, " %*d", width, r.sum(ref, test))
+		}
 	}
-	for _, ref := range [][]Label{{N}, {S}, {V}, fusion, absent} {
-		cell(" %3d", ref, []Label{S})
-	}
-	for i, ref := range [][]Label{{N}, {S}, {V}, fusion, absent} {
-		cell([]string{" %3d", " %4d"}[i/2%2*(1-i%2)], ref, []Label{V})
-	}
-	for _, ref := range [][]Label{{N}, {S}, {V}, fusion} {
-		cell(" %3d", ref, absent)
-	}
+	fmt.Fprintf(b, "%4s", record)
+	cells(rows, notEctopic)
+	cells(rows, []Label{S})
+	cells(rows, []Label{V})
+	cells(rows[:4], absent)
 	for _, statistic := range beatStatistics {
 		percent(b, " %6.2f", "%7s", statistic(*r))
 	}
