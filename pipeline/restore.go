@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -53,18 +54,31 @@ func (s *stageRun[S, PS, In, Out]) fence(ctx context.Context, cl *kgo.Client, as
 			continue
 		}
 		s.env.Log.Info("ending the transaction of a dead owner", "transactional_id", id)
-		req := kmsg.NewPtrInitProducerIDRequest()
-		req.TransactionalID = kmsg.StringPtr(id)
-		req.TransactionTimeoutMillis = 10_000
-		resp, err := req.RequestWith(ctx, cl)
-		if err == nil {
-			err = kafka.CodeError(resp.ErrorCode)
-		}
-		if err != nil {
+		if err := endTransaction(ctx, cl, id); err != nil {
 			errs = append(errs, fmt.Errorf("fence %s: %w", id, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// endTransaction aborts whatever transaction an id has open, and waits until
+// it has ended: until then the coordinator calls it concurrent with our own asking.
+func endTransaction(ctx context.Context, cl *kgo.Client, id string) error {
+	req := kmsg.NewPtrInitProducerIDRequest()
+	req.TransactionalID = kmsg.StringPtr(id)
+	req.TransactionTimeoutMillis = 10_000
+	for {
+		resp, err := req.RequestWith(ctx, cl)
+		if err == nil {
+			err = kerr.ErrorForCode(resp.ErrorCode)
+		}
+		if !errors.Is(err, kerr.ConcurrentTransactions) {
+			return err
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
 }
 
 func (s *stageRun[S, PS, In, Out]) members(ctx context.Context, adm *kadm.Client) (map[string]bool, error) {

@@ -131,7 +131,7 @@ func (r *Runner) await(ctx context.Context) error {
 		if err == nil || errors.As(err, &wrong) {
 			return err
 		}
-		r.env.Log.Warn("cannot read what topics there are, trying again", "err", err, "in", wait)
+		r.env.Log.Warn("the topics are not there yet, trying again", "err", err, "in", wait)
 		if !sleep(ctx, wait) {
 			return ctx.Err()
 		}
@@ -147,17 +147,21 @@ func (r *Runner) check(ctx context.Context, cl *kgo.Client) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
+	var wrong []error
+	missing := 0
 	for _, c := range changes {
 		switch c.What {
 		case "create":
-			errs = append(errs, fmt.Errorf("topic %s is missing: make it with `heartwire topics apply`", c.Topic))
+			missing++
 		case "partitions":
-			errs = append(errs, fmt.Errorf("topic %s has %s partitions and kafka.partitions says %s: %s", c.Topic, c.From, c.To, c.Refused))
+			wrong = append(wrong, fmt.Errorf("topic %s has %s partitions and kafka.partitions says %s: %s", c.Topic, c.From, c.To, c.Refused))
 		}
 	}
-	if len(errs) > 0 {
-		return &siteError{errors.Join(errs...)}
+	switch {
+	case len(wrong) > 0:
+		return &siteError{errors.Join(wrong...)}
+	case missing > 0:
+		return fmt.Errorf("%d topics of the site %s are missing: make them with `heartwire topics apply`", missing, r.env.Kafka.Site)
 	}
 	return nil
 }

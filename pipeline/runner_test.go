@@ -129,8 +129,7 @@ func lengths(m map[string][]uint64) []string {
 	return out
 }
 
-func TestStageSaysEachOnceOverRestarts(t *testing.T) {
-	conf, _ := pipelinetest.Cluster(t)
+func saysEachOnceOverRestarts(t *testing.T, conf kafka.Config) {
 	stop := start(t, conf, "1", countNode())
 	produce(t, conf, 9, 0, 50)
 	said(t, conf, 9, 50)
@@ -141,8 +140,7 @@ func TestStageSaysEachOnceOverRestarts(t *testing.T) {
 	stop()
 }
 
-func TestPartitionsMoveWithTheirState(t *testing.T) {
-	conf, _ := pipelinetest.Cluster(t)
+func movesPartitionsWithTheirState(t *testing.T, conf kafka.Config) {
 	stopA := start(t, conf, "a", countNode(), pipeline.Clock(topics.Frames, topics.Requests))
 	produce(t, conf, 9, 0, 20)
 	said(t, conf, 9, 20)
@@ -155,8 +153,7 @@ func TestPartitionsMoveWithTheirState(t *testing.T) {
 	stopB()
 }
 
-func TestPoisonGoesToRejectsAndTheRestGoesOn(t *testing.T) {
-	conf, _ := pipelinetest.Cluster(t)
+func rejectsPoison(t *testing.T, conf kafka.Config) {
 	cl := pipelinetest.Client(t, conf)
 	for i, device := range []string{"d", pipelinetest.Poison, "d", pipelinetest.PanicPoison, "d"} {
 		f := &topics.Frame{Patient: "p0", Kind: &topics.Frame_Samples{Samples: &topics.Samples{Device: device, First: uint64(i / 2)}}}
@@ -194,8 +191,7 @@ func TestPoisonGoesToRejectsAndTheRestGoesOn(t *testing.T) {
 	}
 }
 
-func TestClockGoesOnWhereTheLastOwnerEnded(t *testing.T) {
-	conf, _ := pipelinetest.Cluster(t)
+func clockGoesOn(t *testing.T, conf kafka.Config) {
 	last := map[int32]*topics.Tick{}
 	cl := pipelinetest.Client(t, conf, kgo.ConsumeTopics(topics.Frames.On(conf.Site)), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	for owner := range uint64(2) {
@@ -232,4 +228,24 @@ func TestClockGoesOnWhereTheLastOwnerEnded(t *testing.T) {
 		cancel()
 		stop()
 	}
+}
+
+func TestStageSaysEachOnceOverRestarts(t *testing.T) {
+	conf, _ := pipelinetest.Cluster(t)
+	saysEachOnceOverRestarts(t, conf)
+}
+
+func TestPartitionsMoveWithTheirState(t *testing.T) {
+	conf, _ := pipelinetest.Cluster(t)
+	movesPartitionsWithTheirState(t, conf)
+}
+
+func TestPoisonGoesToRejectsAndTheRestGoesOn(t *testing.T) {
+	conf, _ := pipelinetest.Cluster(t)
+	rejectsPoison(t, conf)
+}
+
+func TestClockGoesOnWhereTheLastOwnerEnded(t *testing.T) {
+	conf, _ := pipelinetest.Cluster(t)
+	clockGoesOn(t, conf)
 }

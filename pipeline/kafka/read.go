@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -20,9 +19,6 @@ func NewSession(c Config, log *slog.Logger, opts ...kgo.Opt) (*kgo.GroupTransact
 	}
 	return kgo.NewGroupTransactSession(append(own, opts...)...)
 }
-
-// CodeError is the error of a code in a response, nil for 0.
-func CodeError(code int16) error { return kerr.ErrorForCode(code) }
 
 // stuck is how long a bounded read may go without a record before it is given up.
 const stuck = 10 * time.Second
