@@ -37,11 +37,13 @@ func annotations(t testing.TB, text string) (list []wfdb.Annotation) {
 // which is scored; beats match within 10 samples.
 var options = ec57.Options{Rate: 10, End: 1000, Window: 10}
 
+// learn leaves out the first 100 samples; open does not know the length.
+var (
+	learn = ec57.Options{Rate: 10, Start: 100, End: 1000, Window: 10}
+	open  = ec57.Options{Rate: 10, Window: 10}
+)
+
 func TestBeats(t *testing.T) {
-	learn := options
-	learn.Start = 100
-	open := options
-	open.End = 0
 	for _, c := range []struct {
 		name      string
 		o         ec57.Options
@@ -127,8 +129,6 @@ func TestConfusionScores(t *testing.T) {
 }
 
 func TestBeatResult(t *testing.T) {
-	learn := options
-	learn.Start = 100
 	got := ec57.Beats(annotations(t, "100N 200N 300N 400/"), annotations(t, "50~s 150~ 201N 303N 400N 900~s"), learn)
 	if got.Suspended != 50+100 || got.Period != 900 {
 		t.Errorf("suspended %d of %d, want 150 of 900", got.Suspended, got.Period)
@@ -151,8 +151,6 @@ func TestBeatResult(t *testing.T) {
 }
 
 func TestRuns(t *testing.T) {
-	learn := options
-	learn.Start = 100
 	for _, c := range []struct {
 		name      string
 		o         ec57.Options
@@ -226,10 +224,6 @@ func TestRunScores(t *testing.T) {
 }
 
 func TestEpisodes(t *testing.T) {
-	learn := options
-	learn.Start = 100
-	open := options
-	open.End = 0
 	for _, c := range []struct {
 		name      string
 		o         ec57.Options
