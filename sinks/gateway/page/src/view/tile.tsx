@@ -1,0 +1,121 @@
+// A bed's tile. Its strip is drawn by the worker on a canvas given to it once.
+
+import { Component } from "preact";
+import type { Layout } from "../layout";
+import type { Tile as State } from "../messages";
+import { Battery, Bell, Plug, Priority, Quality, WifiOff } from "./icons";
+
+interface Props {
+  tile: State;
+  layout: Layout;
+  strip: (key: string, canvas: HTMLCanvasElement) => void;
+}
+
+/** levelClass names a level's look, for tiles and cards. */
+export function levelClass(of: { level: string; technical: boolean; latched: boolean }): string {
+  if (!of.level) return "calm";
+  return `${of.level.toLowerCase()}${of.technical ? " technical" : ""}${of.latched ? " latched" : ""}`;
+}
+
+export class Tile extends Component<Props> {
+  override shouldComponentUpdate(next: Props): boolean {
+    return next.tile !== this.props.tile || next.layout !== this.props.layout;
+  }
+
+  override render({ tile, layout }: Props) {
+    const classes = ["tile", levelClass(tile), `is-${tile.state}`];
+    if (tile.grey) classes.push("is-grey");
+    if (tile.unassigned) classes.push("unassigned");
+    if (layout.bar < 28) classes.push("small");
+    if (!layout.vitals) classes.push("narrow");
+    return (
+      <article class={classes.join(" ")} tabIndex={0} aria-label={tile.name} data-bed={tile.bed}>
+        <Bar tile={tile} />
+        <Strip tile={tile} layout={layout} strip={this.props.strip} />
+        <Numbers tile={tile} layout={layout} />
+      </article>
+    );
+  }
+}
+
+function Bar({ tile }: { tile: State }) {
+  return (
+    <header class="bar">
+      <span class="bed">{tile.bed}</span>
+      <span class="alias">{tile.alias}</span>
+      {tile.level ? (
+        <>
+          <Priority level={tile.level} size={20} />
+          <b class="text">{tile.alarm}</b>
+          {tile.more > 0 && <b class="more">+{tile.more}</b>}
+          <span class="detail">{tile.detail}</span>
+        </>
+      ) : (
+        <span class="note">{tile.state === "delayed" && tile.note ? `Last known: ${tile.note}` : tile.note}</span>
+      )}
+      <span class="right">{tile.right}</span>
+      {tile.level !== "" && tile.technical && <Plug size={20} />}
+      {tile.state === "notlive" ? <WifiOff size={18} /> : tile.level !== "" && tile.level !== "LOW" && <Bell size={18} />}
+    </header>
+  );
+}
+
+class Strip extends Component<Props> {
+  private canvas: HTMLCanvasElement | null = null;
+
+  override componentDidMount(): void {
+    if (this.canvas) this.props.strip(this.props.tile.key, this.canvas);
+  }
+
+  override render({ tile, layout }: Props) {
+    const size = { width: `${layout.stripWidth}px`, height: `${layout.stripHeight}px` };
+    return (
+      <div class="strip" style={size}>
+        <canvas style={size} aria-hidden="true" ref={(canvas) => void (this.canvas = canvas)} />
+        {tile.box && (
+          <div class="box">
+            <b>{tile.box}</b>
+            {tile.boxDetail && <span>{tile.boxDetail}</span>}
+          </div>
+        )}
+      </div>
+    );
+  }
+}
+
+function Numbers({ tile, layout }: { tile: State; layout: Layout }) {
+  const showBattery = layout.limits || (tile.battery >= 0 && tile.battery <= 15);
+  return (
+    <div class={`numbers${layout.vitals ? " wide" : ""}`}>
+      <div class={`rate${tile.cause ? " cause" : ""}${tile.rate.startsWith("–") ? " unknown" : ""}`}>
+        <span>{tile.rate}</span>
+      </div>
+      {layout.limits && (
+        <div class="limits">
+          <b>{tile.high}</b>
+          <b>{tile.low}</b>
+          <span>/min</span>
+        </div>
+      )}
+      {layout.vitals && (
+        <dl class="vitals">
+          <dt>
+            SpO<sub>2</sub> %
+          </dt>
+          <dd>{tile.spo2}</dd>
+          <dt>RESP /min</dt>
+          <dd>{tile.resp}</dd>
+        </dl>
+      )}
+      <div class="status">
+        <Quality bars={tile.quality} />
+        {showBattery && <Battery percent={tile.battery} />}
+        {showBattery && <span class="percent">{tile.battery < 0 ? "–" : `${tile.battery} %`}</span>}
+        <span class="fresh">
+          <i class="dot" />
+          {tile.fresh}
+        </span>
+      </div>
+    </div>
+  );
+}
