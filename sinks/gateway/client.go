@@ -1,0 +1,384 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"heartwire/topics"
+)
+
+// client is one WebSocket connection: a reader, a writer and the queue
+// between the ward and the writer.
+type client struct {
+	ward   *ward
+	conn   net.Conn // the writer's alone
+	ws     *websocket.Conn
+	asJSON bool
+	wake   chan struct{} // the writer sleeps on it
+	deaf   chan struct{} // closed when the reader has ended
+
+	mu      sync.Mutex
+	idle    bool // the writer sleeps
+	queue   queue
+	control []*message // pongs and pings: ahead of all else
+	beat    *message   // the newest heartbeat
+	wants   map[topics.Key]*want
+	named   int          // wants that the client named
+	pending []topics.Key // wants whose Snapshot is due
+	sound   sound
+
+	pinged time.Time // when the ping without an answer was written; zero without one
+	asked  time.Time // when the last ping was queued
+
+	closing  bool
+	reason   string
+	farewell *message
+	until    time.Time // nothing is written after it
+}
+
+// want is what a client wants of a patient.
+type want struct {
+	topics  topicSet
+	named   bool // by the client, not by "all"
+	pending bool
+}
+
+// sound is what a page has said about its alarms.
+type sound uint8
+
+const (
+	unsaid sound = iota
+	silent
+	audible
+)
+
+const (
+	chunk     = 64 << 10        // bytes that one write begins with: the least that must be read in DeadAfter
+	linger    = 2 * time.Second // for the last words to a client
+	readLimit = 64 << 10        // of a message from a client
+)
+
+func newClient(w *ward, asJSON bool) *client {
+	return &client{
+		ward:   w,
+		asJSON: asJSON,
+		wake:   make(chan struct{}, 1),
+		deaf:   make(chan struct{}),
+		queue:  queue{maxMessages: w.cfg.QueueMessages, maxBytes: w.cfg.QueueBytes},
+		wants:  make(map[topics.Key]*want),
+	}
+}
+
+// rouse wakes the writer. The lock is held.
+func (c *client) rouse() {
+	if c.idle {
+		c.idle = false
+		c.wake <- struct{}{} // never blocks: it has room for the one that idle allows
+	}
+}
+
+// push queues a message. It never waits.
+func (c *client) push(m *message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return
+	}
+	if !c.queue.push(m) {
+		c.finish("slow", closing(websocket.ClosePolicyViolation, "too slow: the queue is full of what may not be dropped"))
+		return
+	}
+	c.rouse()
+}
+
+// restart queues a Snapshot in the place of all that waits of its patient.
+func (c *client) restart(m *message) {
+	c.mu.Lock()
+	c.queue.forget(m.patient)
+	c.mu.Unlock()
+	c.push(m)
+}
+
+// end closes the connection: once the last words are written, or now when
+// nobody has any.
+func (c *client) end(reason string, farewell *message) {
+	c.mu.Lock()
+	c.finish(reason, farewell)
+	mute := c.farewell == nil
+	c.mu.Unlock()
+	if mute {
+		c.conn.Close() // not under the lock: with TLS it may take a while
+	}
+}
+
+// finish is end with the lock held, but closes nothing. The first reason counts.
+func (c *client) finish(reason string, farewell *message) {
+	if c.closing {
+		return
+	}
+	c.closing, c.reason, c.farewell = true, reason, farewell
+	c.until = time.Now().Add(linger)
+	c.queue.shed()
+	c.pending = nil
+	c.conn.SetWriteDeadline(c.until) // a write that waits gets no more than that
+	c.rouse()
+}
+
+// tick is called each second: a heartbeat, a ping when one is due, and the
+// end of a client that has not answered the last. It returns the most
+// messages that waited, and whether the page has said that it is silent.
+func (c *client) tick(now time.Time, beat *message) (high int, mute bool) {
+	cfg := c.ward.cfg
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	high, c.queue.high = c.queue.high, c.queue.live
+	mute = c.sound == silent
+	if c.closing {
+		return high, mute
+	}
+	if !c.pinged.IsZero() && now.Sub(c.pinged) >= cfg.DeadAfter {
+		c.finish("silent", closing(websocket.ClosePolicyViolation, fmt.Sprintf("a ping was not answered for %v", cfg.DeadAfter)))
+		return high, mute
+	}
+	if c.pinged.IsZero() && now.Sub(c.asked) >= cfg.PingInterval {
+		c.asked = now
+		c.control = append(c.control, ping)
+	}
+	c.beat = beat
+	c.rouse()
+	return high, mute
+}
+
+var ping = control(opPing, nil)
+
+// offer is a want by "all" for a patient that has appeared.
+func (c *client) offer(key topics.Key, t topicSet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, has := c.wants[key]; !has {
+		c.note(key, t)
+	}
+}
+
+// renew is a want by "all" that begins anew.
+func (c *client) renew(key topics.Key, t topicSet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.note(key, t)
+}
+
+// want is a want by name.
+func (c *client) want(key topics.Key, t topicSet, most int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v := c.wants[key]; v == nil || !v.named {
+		if c.named >= most {
+			return fmt.Errorf("a client may name %d patients, as max_subscriptions says; unsubscribe from some or ask for all", most)
+		}
+	}
+	if v := c.note(key, t); v != nil && !v.named {
+		v.named = true
+		c.named++
+	}
+	return nil
+}
+
+func (c *client) note(key topics.Key, t topicSet) *want {
+	if c.closing {
+		return nil
+	}
+	v := c.wants[key]
+	if v == nil {
+		v = new(want)
+		c.wants[key] = v
+	}
+	v.topics = t
+	if !v.pending {
+		v.pending = true
+		c.pending = append(c.pending, key)
+		c.rouse()
+	}
+	return v
+}
+
+// unwant forgets a want and reports whether there was one.
+func (c *client) unwant(key topics.Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := c.wants[key]
+	if v == nil {
+		return false
+	}
+	if v.named {
+		c.named--
+	}
+	delete(c.wants, key)
+	return true
+}
+
+func (c *client) unwantAll() []topics.Key {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	keys := make([]topics.Key, 0, len(c.wants))
+	for key := range c.wants {
+		keys = append(keys, key)
+	}
+	clear(c.wants)
+	c.named, c.pending = 0, nil
+	return keys
+}
+
+// admitted says what is wanted of a patient whose Snapshot is being taken;
+// not ok: nothing any more.
+func (c *client) admitted(key topics.Key) (t topicSet, named, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := c.wants[key]
+	if v == nil || c.closing {
+		return 0, false, false
+	}
+	v.pending = false
+	return v.topics, v.named, true
+}
+
+// next waits until there is something to write, and is the patient whose
+// Snapshot is due, or none. Snapshots are taken one at a time, as fast as the
+// client reads: a thousand of them at once would be a memory of their own.
+func (c *client) next() (topics.Key, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closing && len(c.pending) == 0 && len(c.control) == 0 && c.beat == nil && c.queue.live == 0 && len(c.queue.lost) == 0 {
+		c.idle = true
+		c.mu.Unlock()
+		<-c.wake
+		c.mu.Lock()
+	}
+	if len(c.pending) == 0 {
+		return "", false
+	}
+	key := c.pending[0]
+	c.pending = c.pending[1:]
+	return key, true
+}
+
+// gather takes what is to be written now; last says that nothing follows.
+func (c *client) gather(out []*message) (batch []*message, last bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.control {
+		if m == ping {
+			c.pinged = time.Now()
+		}
+	}
+	out = append(out, c.control...)
+	c.control = c.control[:0]
+	// What was dropped is older than all that waits.
+	for _, d := range c.queue.lost {
+		out = append(out, say(kindDropped, &ServerMessage{Kind: &ServerMessage_Dropped{Dropped: d}}))
+	}
+	clear(c.queue.lost)
+	c.ward.metrics.drop(&c.queue.dropped)
+	out = c.queue.take(out, chunk)
+	if c.closing {
+		if c.farewell != nil {
+			out = append(out, c.farewell)
+		}
+		return out, true
+	}
+	if c.beat != nil {
+		// After all that is urgent: an alarm that waits is never older than
+		// the decisions a heartbeat speaks of.
+		out = append(out, c.beat)
+		c.beat = nil
+	}
+	return out, false
+}
+
+// deadline gives the next write its time.
+func (c *client) deadline() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	until := c.until
+	if !c.closing {
+		until = time.Now().Add(c.ward.cfg.DeadAfter)
+	}
+	c.conn.SetWriteDeadline(until)
+}
+
+// write is the one goroutine that writes to the connection. It returns when
+// the connection is closed and the client is forgotten.
+func (c *client) write() {
+	var out output
+	for {
+		if key, due := c.next(); due {
+			c.ward.admit(c, key)
+		}
+		batch, last := c.gather(out.batch[:0])
+		out.batch = batch
+		if err := out.write(c, batch); err != nil {
+			reason := "gone"
+			if errors.Is(err, errTimeout) {
+				reason = "unread"
+			}
+			c.end(reason, nil)
+			c.leave(false)
+			return
+		}
+		c.ward.metrics.sent(batch)
+		clear(batch)
+		if last {
+			c.leave(true)
+			return
+		}
+	}
+}
+
+// leave closes the connection. When the last word was a close frame it is
+// kept until the peer has answered, else the kernel may take the frame back.
+func (c *client) leave(written bool) {
+	c.mu.Lock()
+	reason, until := c.reason, c.until
+	written = written && c.farewell != nil
+	c.mu.Unlock()
+	if written {
+		c.conn.SetReadDeadline(until)
+		select {
+		case <-c.deaf:
+		case <-time.After(time.Until(until)):
+		}
+	}
+	c.conn.Close()
+	<-c.deaf
+	c.ward.part(c)
+	c.ward.metrics.closed(reason)
+}
+
+// read is the one goroutine that reads from the connection.
+func (c *client) read() {
+	defer close(c.deaf)
+	for {
+		op, data, err := c.ws.ReadMessage()
+		if err != nil {
+			// Where a close frame is owed, gorilla/websocket has handed it
+			// to the writer by now, and this end comes second.
+			c.end("gone", nil)
+			return
+		}
+		if answer := c.hear(op, data); answer != nil {
+			c.push(say(kindProblem, answer))
+		}
+	}
+}
+
+// pong notes that the client reads.
+func (c *client) pong(string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pinged = time.Time{}
+	return nil
+}

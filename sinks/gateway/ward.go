@@ -1,0 +1,345 @@
+package gateway
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"heartwire/topics"
+)
+
+// ward is all that the gateway knows: patients, clients, and which client
+// wants which patient.
+//
+// Locks are taken in the order ward, patient, client, and never held while
+// anything is written to a socket.
+type ward struct {
+	cfg     Config
+	metrics *metrics
+
+	mu       sync.RWMutex
+	patients map[topics.Key]*patient
+	devices  map[string]holder // by settings
+	clients  map[*client]struct{}
+	all      map[*client]topicSet // clients that want every patient
+	draining bool
+
+	decided decisions
+}
+
+func newWard(cfg Config, m *metrics) *ward {
+	return &ward{
+		cfg:      cfg,
+		metrics:  m,
+		patients: make(map[topics.Key]*patient),
+		devices:  make(map[string]holder),
+		clients:  make(map[*client]struct{}),
+		all:      make(map[*client]topicSet),
+	}
+}
+
+// topicSet is what a client wants of a patient.
+type topicSet uint8
+
+const (
+	topicFrames topicSet = 1 << iota
+	topicAnnotations
+	topicChart
+	topicAlarms
+
+	everything = topicFrames | topicAnnotations | topicChart | topicAlarms
+)
+
+// parseTopics reads the names in a Subscribe; none means all four.
+func parseTopics(names []string) (topicSet, error) {
+	if len(names) == 0 {
+		return everything, nil
+	}
+	var set topicSet
+	for _, n := range names {
+		switch n {
+		case topics.Frames.Name:
+			set |= topicFrames
+		case topics.Annotations.Name:
+			set |= topicAnnotations
+		case topics.Charts.Name:
+			set |= topicChart
+		case topics.Alarms.Name:
+			set |= topicAlarms
+		default:
+			return 0, fmt.Errorf("%.32q is none of frames, annotations, chart, alarms", n)
+		}
+	}
+	return set, nil
+}
+
+// locked is the patient of a key, made when it is new, with its lock held.
+func (w *ward) locked(key topics.Key) *patient {
+	for {
+		w.mu.RLock()
+		p := w.patients[key]
+		w.mu.RUnlock()
+		if p == nil {
+			w.mu.Lock()
+			if p = w.patients[key]; p == nil {
+				p = newPatient(key, w.cfg.PatientBytes)
+				w.patients[key] = p
+			}
+			w.mu.Unlock()
+		}
+		if p.mu.Lock(); !p.gone {
+			return p
+		}
+		p.mu.Unlock()
+	}
+}
+
+// fold runs f with the patient's lock held, and offers the patient to the
+// clients that want all when f made it one to be shown.
+func (w *ward) fold(key topics.Key, f func(*patient)) {
+	p := w.locked(key)
+	before := p.known
+	f(p)
+	appeared := p.known && !before
+	p.mu.Unlock()
+	if !appeared {
+		return
+	}
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	for c, wants := range w.all {
+		c.offer(key, wants)
+	}
+}
+
+// join lets a client in, or says why not.
+func (w *ward) join(c *client) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.room(); err != nil {
+		return err
+	}
+	w.clients[c] = struct{}{}
+	w.metrics.clients.Inc()
+	return nil
+}
+
+// vacancy says why no client can be let in, or nil.
+func (w *ward) vacancy() error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return w.room()
+}
+
+func (w *ward) room() error {
+	switch {
+	case w.draining:
+		return errDraining
+	case len(w.clients) >= w.cfg.MaxClients:
+		return fmt.Errorf("there are %d clients, as many as max_clients allows; close one or raise it", len(w.clients))
+	}
+	return nil
+}
+
+// list is the clients as they are now.
+func (w *ward) list() []*client {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	out := make([]*client, 0, len(w.clients))
+	for c := range w.clients {
+		out = append(out, c)
+	}
+	return out
+}
+
+// close lets nobody in any more.
+func (w *ward) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.draining = true
+}
+
+// part takes a client out that writes no more.
+func (w *ward) part(c *client) {
+	w.mu.Lock()
+	if _, in := w.clients[c]; in {
+		delete(w.clients, c)
+		w.metrics.clients.Dec()
+	}
+	delete(w.all, c)
+	w.mu.Unlock()
+	for _, key := range c.unwantAll() {
+		w.detach(c, key)
+	}
+}
+
+// subscribe notes what a client wants; its writer fetches the snapshots.
+func (w *ward) subscribe(c *client, s *Subscribe) error {
+	wants, err := parseTopics(s.GetTopics())
+	if err != nil {
+		return err
+	}
+	for _, name := range s.GetPatients() {
+		if len(name) == 0 || len(name) > 256 {
+			return fmt.Errorf("the name of a patient has 1 to 256 bytes, this one %d", len(name))
+		}
+	}
+	for _, name := range s.GetPatients() {
+		if err := c.want(topics.Key(name), wants, w.cfg.MaxSubscriptions); err != nil {
+			return err
+		}
+	}
+	if !s.GetAll() {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all[c] = wants
+	alarming, calm := w.known()
+	for _, key := range append(alarming, calm...) {
+		c.renew(key, wants)
+	}
+	return nil
+}
+
+// known are the patients to be shown, those with an open alarm first: behind
+// a slow line they must not wait for the others. The ward's lock is held.
+func (w *ward) known() (alarming, calm []topics.Key) {
+	for key, p := range w.patients {
+		p.mu.Lock()
+		known, alarm := p.known, len(p.alarms) > 0
+		p.mu.Unlock()
+		switch {
+		case known && alarm:
+			alarming = append(alarming, key)
+		case known:
+			calm = append(calm, key)
+		}
+	}
+	return alarming, calm
+}
+
+func (w *ward) unsubscribe(c *client, u *Unsubscribe) {
+	if u.GetAll() {
+		w.mu.Lock()
+		delete(w.all, c)
+		w.mu.Unlock()
+		for _, key := range c.unwantAll() {
+			w.detach(c, key)
+		}
+		return
+	}
+	for _, name := range u.GetPatients() {
+		if c.unwant(topics.Key(name)) {
+			w.detach(c, topics.Key(name))
+		}
+	}
+}
+
+// detach ends what a client is told of a patient.
+func (w *ward) detach(c *client, key topics.Key) {
+	w.mu.RLock()
+	p := w.patients[key]
+	w.mu.RUnlock()
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.subs {
+		if p.subs[i].c == c {
+			p.subs = append(p.subs[:i], p.subs[i+1:]...)
+			return
+		}
+	}
+}
+
+// admit puts a Snapshot into the client's queue and makes the client a
+// listener, both under the patient's lock: what is folded later follows.
+func (w *ward) admit(c *client, key topics.Key) {
+	p := w.locked(key)
+	wants, named, ok := c.admitted(key)
+	if !ok { // no longer wanted
+		p.mu.Unlock()
+		return
+	}
+	sub := subscriber{c: c, wants: wants, named: named}
+	at := len(p.subs)
+	for i := range p.subs {
+		if p.subs[i].c == c {
+			at = i
+		}
+	}
+	p.subs = append(p.subs[:at], append([]subscriber{sub}, p.subs[min(at+1, len(p.subs)):]...)...)
+	s := p.recall(wants, w.cfg.Window)
+	m := &message{kind: kindSnapshot, worth: essential, patient: key, at: time.Now()}
+	c.restart(m)
+	for _, v := range s.vitals {
+		again := pass(kindChart, serverChart, key, v.record())
+		again.worth = number
+		c.push(again)
+	}
+	p.mu.Unlock()
+	// The client's writer alone looks at it, and the writer is who is here.
+	m.fill(serverSnapshot, s.encode())
+}
+
+// sweep forgets keys that were left long ago, and those that a client named
+// and that never came.
+func (w *ward) sweep(now time.Time) {
+	const after = 10 * time.Minute // alarms of a key that was left have ended by then
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	shown := 0
+	for key, p := range w.patients {
+		p.mu.Lock()
+		idle := !p.known && (!p.left || now.Sub(p.leftWall) > after)
+		for _, s := range p.subs {
+			idle = idle && !s.named
+		}
+		if idle {
+			p.gone = true
+			delete(w.patients, key)
+			for _, s := range p.subs {
+				s.c.unwant(key)
+			}
+		}
+		if p.known {
+			shown++
+		}
+		p.mu.Unlock()
+	}
+	w.metrics.patients.Set(float64(shown))
+}
+
+// decisions remembers the newest tick that alarms passed on, by partition.
+type decisions struct {
+	mu   sync.Mutex
+	last map[int32]*topics.Tick
+}
+
+func (d *decisions) tick(partition int32, t *topics.Tick) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.last == nil {
+		d.last = make(map[int32]*topics.Tick)
+	}
+	if last := d.last[partition]; last == nil || t.Follows(last.GetN(), last.GetOwner()) {
+		d.last[partition] = t
+	}
+}
+
+// us is the time up to which every partition has been judged, in UTC µs; 0
+// when nothing is known. The partition that is furthest behind counts: a
+// stage that stands still must not hide behind the others.
+func (d *decisions) us() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var us int64
+	for _, t := range d.last {
+		if us == 0 || t.GetWallUs() < us {
+			us = t.GetWallUs()
+		}
+	}
+	return us
+}
