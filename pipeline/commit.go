@@ -125,6 +125,7 @@ func (s *stageRun[S, PS, In, Out]) checkpoints(ctx context.Context, t *task[S, P
 			r.Headers = []kgo.RecordHeader{{Key: topics.HeaderSchema, Value: []byte(s.changelog.Header())}}
 		}
 		s.sess.Produce(ctx, r, promise)
+		s.env.metrics.checkpoint.WithLabelValues(s.stage.Name).SetToCurrentTime()
 	})
 	if err != nil {
 		return err

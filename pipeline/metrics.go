@@ -22,6 +22,7 @@ type metrics struct {
 	restore    *prometheus.HistogramVec
 	ticks      prometheus.Counter
 	lastTick   *prometheus.GaugeVec
+	checkpoint *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -51,10 +52,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		restore:    seconds("restore_seconds", "Time to restore the states of newly assigned partitions.", "node"),
 		ticks:      prometheus.NewCounter(prometheus.CounterOpts{Name: "heartwire_pipeline_ticks_total", Help: "Ticks written by this process's clock."}),
 		lastTick:   gauge("last_tick_timestamp_seconds", "Label of the last tick that the node has folded.", "node"),
+		checkpoint: gauge("checkpoint_timestamp_seconds", "When the node last committed a checkpoint; each key has one every 10 ticks.", "node"),
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.records, m.said, m.rejects, m.restarts, m.overtaken, m.ends, m.commit, m.latency, m.lag, m.keys, m.partitions, m.restore, m.ticks, m.lastTick,
+		m.records, m.said, m.rejects, m.restarts, m.overtaken, m.ends, m.commit, m.latency, m.lag, m.keys, m.partitions, m.restore, m.ticks, m.lastTick, m.checkpoint,
 	} {
 		errs = append(errs, reg.Register(c))
 	}

@@ -58,7 +58,8 @@ type task[S any, PS stages.State[S], In proto.Message, Out proto.Message] struct
 	fold *fold.Partition[S, PS, In, Out]
 	out  []*kgo.Record
 	n    int // records folded since the last end
-	err  error
+	// ticked says that a tick is among them: its age tells how far behind the stage is
+	ticked bool
 }
 
 func (s *stageRun[S, PS, In, Out]) run(ctx context.Context) (err error) {
@@ -179,13 +180,16 @@ func (s *stageRun[S, PS, In, Out]) settle(t *task[S, PS, In, Out], committed boo
 		m.said.WithLabelValues(s.stage.Name).Add(float64(len(t.out)))
 		if c := t.fold.Clock(); !c.Wall.IsZero() {
 			m.lastTick.WithLabelValues(s.stage.Name).Set(float64(c.Wall.UnixMilli()) / 1000)
+			if t.ticked {
+				m.latency.WithLabelValues(s.stage.Name).Observe(time.Since(c.Wall).Seconds())
+			}
 		}
 		t.fold.Commit()
 	} else if err := t.fold.Rollback(); err != nil {
 		return err
 	}
 	clear(t.out)
-	t.out, t.n = t.out[:0], 0
+	t.out, t.n, t.ticked = t.out[:0], 0, false
 	return nil
 }
 
@@ -241,6 +245,7 @@ func (s *stageRun[S, PS, In, Out]) foldPartition(t *task[S, PS, In, Out], record
 		}
 		if s.in.Tick != nil && len(s.outs) > 0 {
 			if tick := s.in.Tick(rec.Value); tick != nil {
+				t.ticked = true
 				if err := s.forward(t, tick, r); err != nil {
 					return err
 				}

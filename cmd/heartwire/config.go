@@ -1,0 +1,48 @@
+package main
+
+import (
+	"errors"
+
+	"heartwire/pipeline"
+	"heartwire/pipeline/bridge"
+	"heartwire/pipeline/bridge/mqtt"
+	"heartwire/pipeline/bridge/patch"
+	"heartwire/pipeline/kafka"
+	"heartwire/sinks/gateway"
+	"heartwire/stages/beats"
+)
+
+// Config is every setting of Heartwire; each part owns its own. A process
+// looks at all of them and uses those of the parts that it runs.
+type Config struct {
+	Kafka    kafka.Config    `yaml:"kafka"`
+	MQTT     mqtt.Config     `yaml:"mqtt"`
+	Bridge   bridge.Config   `yaml:"bridge"`
+	Pipeline pipeline.Config `yaml:"pipeline"`
+	Beats    beats.Config    `yaml:"beats"`
+	Gateway  gateway.Config  `yaml:"gateway"`
+	Simulate patch.Config    `yaml:"simulate"`
+	Ops      opsConfig       `yaml:"ops"`
+}
+
+func defaultConfig() Config {
+	c := Config{
+		Kafka:    kafka.DefaultConfig(),
+		MQTT:     mqtt.DefaultConfig(),
+		Bridge:   bridge.DefaultConfig(),
+		Pipeline: pipeline.DefaultConfig(),
+		Beats:    beats.DefaultConfig(),
+		Gateway:  gateway.DefaultConfig(),
+		Simulate: patch.DefaultConfig(),
+	}
+	c.Bridge.SiteKeyFile = "site.key"
+	return c
+}
+
+// Validate tells all problems at once.
+func (c Config) Validate() error {
+	return errors.Join(
+		c.Kafka.Validate(), c.MQTT.Validate(), c.Bridge.Validate(), c.Pipeline.Validate(), c.Beats.Validate(),
+		c.Gateway.Validate(), c.Simulate.Validate(), c.Ops.validate(),
+	)
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"heartwire/pipeline"
+	"heartwire/pipeline/bridge"
+	"heartwire/pipeline/bridge/mqtt"
+	"heartwire/sinks/gateway"
+	"heartwire/sinks/gateway/page"
+	"heartwire/stages/alarms"
+	"heartwire/stages/beats"
+	"heartwire/stages/registry"
+	"heartwire/stages/rhythm"
+	"heartwire/topics"
+)
+
+// house is where the parts are introduced to each other.
+type house struct {
+	conf    Config
+	log     *slog.Logger
+	metrics *prometheus.Registry
+	page    fs.FS
+
+	runner  atomic.Pointer[pipeline.Runner] // once it runs
+	gateway atomic.Pointer[gateway.Gateway] // likewise
+}
+
+func newHouse(conf Config, log *slog.Logger) *house {
+	conf.Gateway.Site, conf.Gateway.Build = conf.Kafka.Site, build()
+	h := &house{conf: conf, log: log, metrics: prometheus.NewRegistry(), page: page.Files()}
+	h.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return h
+}
+
+// isReady reports whether every node has caught up.
+func (h *house) isReady() bool {
+	r := h.runner.Load()
+	return r != nil && r.Ready()
+}
+
+// How far back the gateway reads: what a snapshot shows, and alarms from
+// before their hourly restatement.
+const (
+	recentSamples = 35 * time.Second
+	recentAlarms  = 65 * time.Minute
+)
+
+// topology is THE graph: what runs, and what `heartwire topology` prints.
+func (h *house) topology() (pipeline.Topology, error) {
+	reg, err := registry.New(registry.Config{SiteKey: h.siteKey()})
+	if err != nil {
+		return nil, err
+	}
+	g, err := gateway.New(h.conf.Gateway, h.page, h.log.With("node", "gateway"), h.metrics)
+	if err != nil {
+		return nil, err
+	}
+	h.gateway.Store(g)
+	return pipeline.Topology{
+		pipeline.Source("bridge",
+			[]topics.Any{topics.Settings, topics.BridgeChangelog},
+			[]topics.Any{topics.Frames, topics.Charts, topics.Rejects, topics.BridgeChangelog},
+			h.bridge),
+		pipeline.Clock(topics.Frames, topics.Requests),
+		pipeline.Stage(beats.New(h.conf.Beats), topics.Frames, topics.BeatsChangelog, topics.Annotations),
+		pipeline.Stage(rhythm.New(), topics.Annotations, topics.RhythmChangelog, topics.Charts),
+		pipeline.Stage(alarms.New(), topics.Charts, topics.AlarmsChangelog, topics.Alarms),
+		pipeline.Stage(reg, topics.Requests, topics.RegistryChangelog, topics.Settings, topics.Frames, topics.Charts),
+		pipeline.Live("gateway", g.Run, g.CaughtUp,
+			pipeline.From(topics.Settings, 0, g.Settings()),
+			pipeline.From(topics.Alarms, recentAlarms, g.Alarms()),
+			pipeline.From(topics.Charts, recentSamples, g.Charts()),
+			pipeline.From(topics.Annotations, recentSamples, g.Annotations()),
+			pipeline.From(topics.Frames, recentSamples, g.Frames()),
+		),
+	}, nil
+}
+
+// bridge runs a bridge over MQTT, the one source there is.
+func (h *house) bridge(ctx context.Context, ready func()) error {
+	log := h.log.With("node", "bridge")
+	source, err := mqtt.New(h.conf.MQTT, h.conf.Kafka.Site, log)
+	if err != nil {
+		return err
+	}
+	b, err := bridge.New(h.conf.Bridge, h.conf.Kafka, source, log, h.metrics)
+	if err != nil {
+		return err
+	}
+	ready()
+	return b.Run(ctx)
+}
+
+// siteKey reads the site's root key. Those who only print the graph need none.
+func (h *house) siteKey() []byte {
+	key, err := os.ReadFile(h.conf.Bridge.SiteKeyFile)
+	if err != nil {
+		return nil
+	}
+	return key
+}
+
+// checkSiteKey says how to make a site key when there is none.
+func (h *house) checkSiteKey() error {
+	if len(h.siteKey()) < 32 {
+		return fmt.Errorf("bridge.site_key_file: %s is not a file of at least 32 bytes; make one for the whole site with `head -c 32 /dev/urandom > %[1]s`, and keep it secret",
+			h.conf.Bridge.SiteKeyFile)
+	}
+	return nil
+}
