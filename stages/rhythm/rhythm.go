@@ -1,0 +1,331 @@
+// Package rhythm says each second what is known of a patient's heart: it folds
+// annotations into the chart. It measures and never judges: its definitions
+// are the same for every patient, and only the stage alarms knows a limit.
+//
+// It promises that
+//
+//   - each tick gives exactly one Second for each key that is in use;
+//   - missing samples never look like a heart that stands still, and samples
+//     that are missing now and then do not hide one that does (silence.go);
+//   - nothing is averaged over a hole in which a beat may have been lost;
+//   - what came too late, or came for a key that was left, changes nothing.
+package rhythm
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"heartwire/stages"
+	"heartwire/topics"
+)
+
+// Name is the stage's name, and Version the version of its state's encoding.
+const (
+	Name    = "rhythm"
+	Version = 1
+)
+
+const (
+	// A key that is not in use is remembered for so long, so that what was
+	// still under way is known for what it is.
+	lingers = time.Minute
+	// Samples this much newer than the end of a binding are no stragglers:
+	// a patient is never unwatched while data come.
+	stragglers = 10 * time.Second
+	// A device that is bound to nobody and has been silent for so long is not
+	// worn any more: nobody could ever end its "no data" otherwise.
+	forsaken = time.Hour
+	// From so long without a sample no rate is said: it would look like now.
+	staleSample = 10 * time.Second
+
+	maxDevices = 8
+	maxLeads   = 12
+	maxEnded   = 256 // RR intervals in a Second: 10 s of samples in one frame at 300 /min are 50
+	maxV       = 512 // class V beats kept of a minute
+)
+
+// Stage is the stage. It is for any number of keys and goroutines: all that it
+// remembers is in the State.
+func Stage() stages.Stage[State, *topics.Annotation, *topics.Chart] {
+	return stages.Stage[State, *topics.Annotation, *topics.Chart]{Name: Name, Version: Version, Processor: processor{}}
+}
+
+type processor struct{}
+
+// Process folds one annotation. An error says what about it cannot be.
+func (processor) Process(s *State, r topics.Record[*topics.Annotation], emit func(*topics.Chart)) error {
+	a := r.Value
+	s.patient = string(r.Key)
+	if b := a.GetBinding(); b != nil {
+		s.binding(b, emit)
+		return nil
+	}
+	if a.GetLate() || s.straggler(a) {
+		return nil
+	}
+	switch k := a.GetKind().(type) {
+	case *topics.Annotation_Beat:
+		return s.beat(a, k.Beat)
+	case *topics.Annotation_Progress:
+		return s.progress(a, k.Progress)
+	case *topics.Annotation_Gap:
+		s.gap(a, k.Gap)
+	case *topics.Annotation_Lead:
+		s.life(a)
+		s.leadState(a, k.Lead)
+	case *topics.Annotation_Quality:
+		s.life(a)
+		s.qualityOf(k.Quality)
+	case *topics.Annotation_DeviceState:
+		s.deviceState(k.DeviceState)
+	case *topics.Annotation_PacePulse:
+	default:
+		return fmt.Errorf("an annotation of no kind that this version knows")
+	}
+	return nil
+}
+
+// Advance says the second that has passed.
+func (processor) Advance(s *State, t *topics.Tick, emit func(*topics.Chart)) error {
+	if !s.live {
+		s.away += t.Elapsed()
+		return nil
+	}
+	if s.fresh {
+		s.sinceSample = 0
+	} else {
+		s.sinceSample += t.Elapsed()
+		s.now += t.Elapsed().Microseconds()
+	}
+	emit(&topics.Chart{Patient: s.patient, TimeUs: s.now, Kind: &topics.Chart_Second{Second: s.second()}})
+	s.ended, s.rebooted, s.fresh = s.ended[:0], false, false
+	if s.unassigned() && s.sinceSample >= forsaken {
+		s.leave(&topics.Binding{Device: s.device, AtUs: s.now}, emit)
+	}
+	return nil
+}
+
+func (s *State) unassigned() bool { return strings.HasPrefix(s.patient, "u-") }
+
+// straggler reports what came for a key that was left.
+func (s *State) straggler(a *topics.Annotation) bool {
+	if s.left && a.GetTimeUs() > s.leftAt+stragglers.Microseconds() {
+		s.left = false
+	}
+	return s.left
+}
+
+// binding passes a binding on. That a device leaves while another one stays is
+// not said: in the chart, a binding that ends is a key that is left.
+func (s *State) binding(b *topics.Binding, emit func(*topics.Chart)) {
+	s.devices = slices.DeleteFunc(s.devices, func(d string) bool { return d == b.GetDevice() })
+	if !b.GetBound() {
+		if len(s.devices) == 0 && (s.device == "" || s.device == b.GetDevice()) {
+			s.leave(b, emit)
+		}
+		return
+	}
+	if len(s.devices) == maxDevices {
+		s.devices = slices.Delete(s.devices, 0, 1)
+	}
+	s.devices = append(s.devices, strings.Clone(b.GetDevice()))
+	s.left, s.away = false, 0
+	s.now = max(s.now, b.GetAtUs())
+	if !s.unassigned() {
+		// From now on its silence counts. A device that is bound to nobody
+		// is not waited for before its first sample: it may lie in a drawer.
+		s.live = true
+	}
+	s.sayBinding(b, b.GetBound(), emit)
+}
+
+// leave ends everything about the key.
+func (s *State) leave(b *topics.Binding, emit func(*topics.Chart)) {
+	s.now = max(s.now, b.GetAtUs())
+	s.sayBinding(b, false, emit)
+	*s = State{patient: s.patient, now: s.now, left: true, leftAt: s.now}
+}
+
+func (s *State) sayBinding(b *topics.Binding, bound bool, emit func(*topics.Chart)) {
+	emit(&topics.Chart{Patient: s.patient, TimeUs: s.now, Kind: &topics.Chart_Binding{Binding: &topics.Binding{
+		Device: b.GetDevice(), Bound: bound, AtUs: b.GetAtUs(), Other: b.GetOther(),
+		Paced: b.GetPaced(), AgeGroup: b.GetAgeGroup(), Restated: b.GetRestated(),
+	}}})
+}
+
+// life begins a new one when the samples are no longer numbered as before.
+func (s *State) life(a *topics.Annotation) {
+	if a.GetDevice() != s.device || a.GetBoot() != s.boot {
+		s.begin()
+		s.device, s.boot = strings.Clone(a.GetDevice()), a.GetBoot()
+	}
+}
+
+// begin forgets what was known of the signal: nothing connects it with what comes.
+func (s *State) begin() {
+	s.has, s.hasBeat, s.suspended, s.behind = false, false, false, false
+	s.silence = silence{holes: s.silence.holes[:0]}
+	s.rr = s.rr[:0]
+	s.leadsOff, s.allOff, s.lead, s.quality = s.leadsOff[:0], false, "", 0
+}
+
+func (s *State) beat(a *topics.Annotation, b *topics.Beat) error {
+	ms := b.GetRrMs()
+	if !(ms >= 0 && ms <= maxRR) {
+		return fmt.Errorf("a beat with an RR interval of %v ms: want 0 to %d", ms, maxRR)
+	}
+	s.life(a)
+	s.live = true
+	s.silence.beat(a.GetSample())
+	s.beatAt, s.hasBeat = a.GetSample(), true
+	if b.GetClass() == topics.BeatClass_BEAT_CLASS_V {
+		if len(s.v) == maxV {
+			s.v = slices.Delete(s.v, 0, 1)
+		}
+		s.v = append(s.v, a.GetTimeUs())
+	}
+	if ms == 0 {
+		return nil // there was none to count from
+	}
+	s.addRR(ms)
+	if len(s.ended) < maxEnded {
+		s.ended = append(s.ended, interval{b.GetClass(), ms, a.GetSample(), a.GetTimeUs()})
+	}
+	return nil
+}
+
+func (s *State) progress(a *topics.Annotation, p *topics.Progress) error {
+	if !(p.GetRate() > 0 && p.GetRate() <= 1e6) {
+		return fmt.Errorf("progress at a rate of %v Hz: want more than 0", p.GetRate())
+	}
+	if a.GetSample() == math.MaxUint64 {
+		return fmt.Errorf("progress to a sample that cannot be counted")
+	}
+	s.life(a)
+	s.live = true
+	if s.has && a.GetSample() < s.sample {
+		return nil
+	}
+	s.rate = p.GetRate()
+	run := uint64(p.GetValid())
+	if s.has {
+		run = a.GetSample() - s.sample
+	}
+	if s.silence.run(a.GetSample(), run, uint64(p.GetValid()), s.rate) {
+		s.rr = s.rr[:0]
+	}
+	s.silence.candidate = 0
+	if p.Candidate != nil && p.GetCandidate() <= a.GetSample() {
+		s.silence.candidate = p.GetCandidate() + 1
+	}
+	s.sample, s.sampleUs, s.has, s.fresh = a.GetSample(), a.GetTimeUs(), true, true
+	s.suspended = p.GetSuspended()
+	s.behind = a.GetSample() > p.GetComplete() && float64(a.GetSample()-p.GetComplete()) > undecided*s.rate
+	s.now = max(s.now, a.GetTimeUs())
+	return nil
+}
+
+// gap cuts what may not be joined: everything where the numbering or the
+// signal is another one, the averages where a beat may have been lost.
+func (s *State) gap(a *topics.Annotation, g *topics.Gap) {
+	switch {
+	case g.GetCause() != topics.GapCause_GAP_CAUSE_MISSING || g.GetCount() == 0:
+		s.begin()
+	case s.has && s.rate > 0 && a.GetDevice() == s.device && a.GetBoot() == s.boot:
+		if s.silence.hole(a.GetSample(), g.GetCount(), s.rate) {
+			s.rr = s.rr[:0]
+		}
+		s.silence.stated += min(g.GetCount(), math.MaxUint64-s.silence.stated)
+	}
+}
+
+func (s *State) leadState(a *topics.Annotation, l *topics.LeadState) {
+	at, there := slices.BinarySearch(s.leadsOff, l.GetLead())
+	switch {
+	case l.GetOff() && !there && len(s.leadsOff) < maxLeads:
+		s.leadsOff = slices.Insert(s.leadsOff, at, strings.Clone(l.GetLead()))
+	case !l.GetOff() && there:
+		s.leadsOff = slices.Delete(s.leadsOff, at, at+1)
+	}
+	if all := l.GetOff() && l.GetAll(); all != s.allOff {
+		s.allOff, s.offFrom = all, a.GetSample()
+	}
+}
+
+func (s *State) qualityOf(q *topics.Quality) {
+	index := q.GetIndex()
+	if !(index >= 0 && index <= 1) {
+		index = 0 // what is no number is no quality
+	}
+	switch {
+	case q.GetAnalysed():
+		s.lead, s.quality = strings.Clone(q.GetLead()), index
+	case q.GetLead() == s.lead:
+		s.lead, s.quality = "", 0 // given up; the next one is said of itself
+	}
+}
+
+func (s *State) deviceState(d *topics.DeviceState) {
+	if d.BatteryPercent != nil {
+		s.battery, s.hasBattery = d.GetBatteryPercent(), true
+	}
+	s.clockUs = d.GetClockOffsetUs()
+	s.frameUs = d.GetFrameUs()
+	s.rebooted = s.rebooted || d.GetRebooted()
+}
+
+// second is what is known now.
+func (s *State) second() *topics.Second {
+	sec := &topics.Second{
+		SinceSampleS: s.sinceSample.Seconds(), Suspended: s.suspended, LeadOff: s.allOff,
+		Quality: s.quality, Lead: s.lead, VPerMinute: s.vPerMinute(),
+		ClockOffsetS: float64(s.clockUs) / 1e6, FrameS: float64(s.frameUs) / 1e6,
+		Device: s.device, Boot: s.boot, Sample: s.sample, SampleUs: s.sampleUs, Rebooted: s.rebooted,
+	}
+	if len(s.leadsOff) > 0 {
+		sec.LeadsOff = slices.Clone(s.leadsOff)
+	}
+	if s.hasBattery {
+		sec.BatteryPercent = proto.Uint32(s.battery)
+	}
+	if s.allOff && s.sample >= s.offFrom && s.rate > 0 {
+		sec.LeadOffS = float64(s.sample+1-s.offFrom) / s.rate
+	}
+	for _, i := range s.ended {
+		sec.Rr = append(sec.Rr, &topics.RR{Class: i.class, Ms: i.ms, Sample: i.sample, TimeUs: i.timeUs})
+	}
+	s.measure(sec)
+	return sec
+}
+
+// measure fills in what is only known while there is a signal to measure.
+func (s *State) measure(sec *topics.Second) {
+	if !s.has || s.suspended || s.allOff || s.sinceSample >= staleSample {
+		return
+	}
+	standing := false
+	if since, known := s.silence.since(s.sample); known && !s.behind {
+		v := float64(since) / s.rate
+		sec.SinceBeatS, standing = &v, v >= standstill
+	}
+	switch {
+	case standing:
+		sec.Rate = new(float64)
+	case s.hasBeat && s.sample > s.beatAt && float64(s.sample-s.beatAt) > staleBeat*s.rate:
+	default:
+		sec.Rate = perMinute(s.meanRR())
+		sec.RateFast = perMinute(s.window(fastRR))
+		sec.RateSlow = perMinute(s.window(slowRR))
+	}
+}
+
+func (s *State) vPerMinute() uint32 {
+	from := s.now - time.Minute.Microseconds()
+	s.v = slices.DeleteFunc(s.v, func(at int64) bool { return at <= from })
+	return uint32(len(s.v))
+}
