@@ -65,6 +65,9 @@ func (m *MQTT) start(dir string, log *slog.Logger) error {
 	if err := m.server.AddHook(new(auth.AllowHook), nil); err != nil {
 		return fmt.Errorf("start the MQTT broker: %w", err)
 	}
+	if err := m.server.AddHook(newGate(), nil); err != nil {
+		return fmt.Errorf("start the MQTT broker: %w", err)
+	}
 	store := &pebble.Options{Path: dir, Options: &pebbledb.Options{Logger: storeLog{log}}}
 	if err := m.server.AddHook(new(pebble.Hook), store); err != nil {
 		return fmt.Errorf("open the MQTT broker's data in %s: %w", dir, err)
@@ -107,9 +110,13 @@ func (h atLeastWarn) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelWarn && h.Handler.Enabled(ctx, l)
 }
 
-func (h atLeastWarn) WithAttrs(a []slog.Attr) slog.Handler { return atLeastWarn{h.Handler.WithAttrs(a)} }
+func (h atLeastWarn) WithAttrs(a []slog.Attr) slog.Handler {
+	return atLeastWarn{h.Handler.WithAttrs(a)}
+}
 
-func (h atLeastWarn) WithGroup(name string) slog.Handler { return atLeastWarn{h.Handler.WithGroup(name)} }
+func (h atLeastWarn) WithGroup(name string) slog.Handler {
+	return atLeastWarn{h.Handler.WithGroup(name)}
+}
 
 // storeLog gives the store's words to slog at debug.
 type storeLog struct{ log *slog.Logger }
