@@ -87,7 +87,7 @@ const MaxElapsed = 5 * time.Second
 
 // Elapsed is the time since the tick before, 0 to MaxElapsed.
 func (t *Tick) Elapsed() time.Duration {
-	return min(max(time.Duration(t.GetElapsedUs())*time.Microsecond, 0), MaxElapsed)
+	return time.Duration(min(max(t.GetElapsedUs(), 0), MaxElapsed.Microseconds())) * time.Microsecond
 }
 
 // Follows reports whether t moves on the time of a reader that has seen the
