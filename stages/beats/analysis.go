@@ -1,0 +1,310 @@
+package beats
+
+import (
+	"math"
+	"slices"
+
+	"heartwire/topics"
+)
+
+const (
+	joinMS      = 150.0 // two leads' annotations of one beat: the matching window of AAMI EC57
+	refractory  = 0.2   // s between two beats
+	pacedWithin = 0.15  // s after a pace pulse in which a beat is paced
+	blankBefore = 0.002 // s before and
+	blankAfter  = 0.012 // after a pace pulse in which the signal is the pulse's (IEC 60601-2-27: pulses of 0.1 to 2 ms, with their overshoot)
+	betterBy    = 0.3   // another lead must be so much better,
+	betterFor   = 3     // for so many seconds, before it is chosen
+	sayStep     = 0.25  // the change of an index that is said
+	pulseKept   = 2.5   // s for which a pace pulse is kept
+	maxPulses   = 256   // pace pulses taken from a frame, and kept; no pacemaker gives so many in 10 s
+	shortest    = 0.020 // s: what lies between two gaps and is shorter belongs to them
+)
+
+// analysis is one unbroken life of a device: samples of one boot, rate and
+// set of leads, in order.
+type analysis struct {
+	device string
+	boot   uint64
+	rate   float64
+	late   bool
+	leads  []lead
+
+	next      uint64 // the first sample not yet folded or given up
+	timeFirst uint64 // the sample that timeUs belongs to
+	timeUs    int64
+
+	chosen, spare tracker // the lead that is analysed, and another that has learned in case it fails
+	better        int     // seconds for which the spare has been better
+	inRun         bool    // samples have come since the last gap
+	lastBeat      uint64  // device sample, if hasBeat
+	hasBeat       bool    // since the last gap
+	said          uint64  // every beat before it has been said
+	lastAny       uint64  // the last beat that was said, gap or not, if any
+	hasAny        bool
+	held          []float32 // the last value of each lead that no pace pulse covered
+	pulses        []uint64  // pace pulses of the last seconds, in order
+
+	kernel *kernel // of rate
+	walks  []walk  // used within fold
+}
+
+// walk is how far the deltas of a lead have been added up.
+type walk struct {
+	at    int
+	count int64
+	pulse int // of analysis.pulses: the first that is not over
+}
+
+func newAnalysis(s *topics.Samples, first uint64, late bool) *analysis {
+	a := &analysis{
+		device: s.GetDevice(), boot: s.GetBoot(), rate: s.GetRate(), late: late,
+		leads: make([]lead, len(s.GetLeads())), held: make([]float32, len(s.GetLeads())),
+		next: first, said: first, chosen: newTracker(), spare: newTracker(),
+	}
+	for i, l := range s.GetLeads() {
+		a.leads[i] = lead{name: l.GetName(), gain: l.GetMicrovoltsPerCount(), usable: true}
+	}
+	a.derive()
+	return a
+}
+
+// derive makes what follows from the rest.
+func (a *analysis) derive() {
+	a.kernel = newKernel(a.rate)
+	a.walks = make([]walk, len(a.leads))
+}
+
+// at is the sample time of a sample.
+func (a *analysis) at(sample uint64) int64 {
+	return a.timeUs + int64(math.Round(float64(int64(sample-a.timeFirst))*1e6/a.rate))
+}
+
+func (a *analysis) say(v voice, sample uint64) *topics.Annotation {
+	return &topics.Annotation{Patient: v.patient, Device: a.device, Boot: a.boot, Sample: sample, TimeUs: a.at(sample), Late: a.late}
+}
+
+// fold takes the samples from up to to of a frame; from is a.next.
+func (a *analysis) fold(s *topics.Samples, from, to uint64, v voice) {
+	a.timeFirst, a.timeUs = s.GetFirst(), s.GetTimeUs()
+	a.electrodes(s, from, v)
+	a.choose(from, v)
+	for i := range a.walks {
+		a.walks[i] = walk{}
+	}
+	valid := 0
+	a.stretches(s, from, to, func(begin, end uint64) {
+		if begin > a.next {
+			a.gap(begin-a.next, topics.GapCause_GAP_CAUSE_MISSING, v)
+		}
+		a.stretch(s, begin, end, v)
+		if a.chosen.lead >= 0 {
+			valid += int(end - begin)
+		}
+	})
+	if a.next < to {
+		a.gap(to-a.next, topics.GapCause_GAP_CAUSE_MISSING, v)
+	}
+	a.forget()
+	if !a.late {
+		a.progress(uint32(valid), v)
+	}
+}
+
+// stretches gives the stretches of from..to that are there.
+func (a *analysis) stretches(s *topics.Samples, from, to uint64, do func(begin, end uint64)) {
+	bits := s.GetMissing()
+	if len(bits) == 0 {
+		do(from, to)
+		return
+	}
+	missing := func(n uint64) bool { i := n - s.GetFirst(); return bits[i/8]>>(i%8)&1 == 1 }
+	for n := from; n < to; {
+		if missing(n) {
+			n++
+			continue
+		}
+		begin := n
+		for n < to && !missing(n) {
+			n++
+		}
+		if float64(n-begin) >= shortest*a.rate || begin == from || n == to {
+			do(begin, n)
+		}
+	}
+}
+
+// stretch takes samples that are there and follow each other.
+func (a *analysis) stretch(s *topics.Samples, begin, end uint64, v voice) {
+	if !a.inRun {
+		clear(a.held) // no value from before is held
+		a.chosen.restart(a.kernel, begin)
+		a.spare.restart(a.kernel, begin)
+		a.inRun = true
+	}
+	a.pace(s, begin, end, v)
+	for i := range a.leads {
+		a.walk(s, i, begin, end)
+	}
+	a.next = end
+	a.beats(v)
+}
+
+// walk feeds one lead's samples to its quality and to who tracks it.
+func (a *analysis) walk(s *topics.Samples, i int, begin, end uint64) {
+	deltas, w, l := s.GetLeads()[i].GetDeltas(), &a.walks[i], &a.leads[i]
+	from, to := int(begin-s.GetFirst()), int(end-s.GetFirst())
+	for ; w.at < from; w.at++ {
+		w.count += int64(deltas[w.at])
+	}
+	if l.off {
+		for ; w.at < to; w.at++ {
+			w.count += int64(deltas[w.at])
+		}
+		return
+	}
+	var t *tracker
+	switch i {
+	case a.chosen.lead:
+		t = &a.chosen
+	case a.spare.lead:
+		t = &a.spare
+	}
+	step, second := max(int(a.rate*slopeStep+0.5), 1), int(math.Ceil(a.rate))
+	for ; w.at < to; w.at++ {
+		w.count += int64(deltas[w.at])
+		x := float32(min(max(float64(w.count)*l.gain/1000, -limitMV), limitMV))
+		if l.quality.add(x, isRail(w.count), step); l.quality.counts >= second {
+			l.quality.close()
+			if i == a.chosen.lead {
+				a.compare()
+			}
+		}
+		if len(a.pulses) > 0 && a.blanked(w, s.GetFirst()+uint64(w.at)) {
+			x = a.held[i]
+		} else {
+			a.held[i] = x
+		}
+		if t != nil {
+			t.push(x)
+		}
+	}
+}
+
+// pace says the pace pulses among begin..end and keeps them.
+func (a *analysis) pace(s *topics.Samples, begin, end uint64, v voice) {
+	for _, p := range s.GetPacePulses()[:min(len(s.GetPacePulses()), maxPulses)] {
+		n := s.GetFirst() + uint64(p)
+		if n < begin || n >= end {
+			continue
+		}
+		at, known := slices.BinarySearch(a.pulses, n)
+		if known {
+			continue
+		}
+		a.pulses = slices.Insert(a.pulses, at, n)
+		out := a.say(v, n)
+		out.Kind = &topics.Annotation_PacePulse{PacePulse: &topics.PacePulse{}}
+		v.emit(out)
+	}
+}
+
+// forget drops the pace pulses that no beat can follow any more.
+func (a *analysis) forget() {
+	old, _ := slices.BinarySearch(a.pulses, a.next-min(a.next, uint64(pulseKept*a.rate)))
+	a.pulses = slices.Delete(a.pulses, 0, max(old, len(a.pulses)-maxPulses))
+}
+
+// blanked reports a sample that a pace pulse covers: what is seen there is
+// the pulse, and the value before it is taken instead.
+func (a *analysis) blanked(w *walk, n uint64) bool {
+	after := uint64(blankAfter * a.rate)
+	for w.pulse < len(a.pulses) && a.pulses[w.pulse]+after < n {
+		w.pulse++
+	}
+	return w.pulse < len(a.pulses) && n+uint64(math.Ceil(blankBefore*a.rate)) >= a.pulses[w.pulse]
+}
+
+// beats says what the analysed lead's tracker has found.
+func (a *analysis) beats(v voice) {
+	a.spare.take()
+	if a.chosen.lead < 0 {
+		return
+	}
+	for _, p := range a.chosen.take() {
+		n := a.chosen.sample(p.r)
+		if n >= a.next {
+			n = a.next - 1
+		}
+		if n < a.said || a.hasAny && float64(n) < float64(a.lastAny)+refractory*a.rate {
+			continue // it was said already, from another lead
+		}
+		b := &topics.Beat{Class: a.class(n, v.paced), Lead: a.leads[a.chosen.lead].name}
+		if a.hasBeat {
+			b.RrMs = float64(n-a.lastBeat) * 1000 / a.rate
+		}
+		a.lastBeat, a.hasBeat = n, true
+		a.lastAny, a.hasAny = n, true
+		out := a.say(v, n)
+		out.Kind = &topics.Annotation_Beat{Beat: b}
+		v.emit(out)
+	}
+}
+
+func (a *analysis) class(n uint64, paced bool) topics.BeatClass {
+	if paced {
+		for _, p := range a.pulses {
+			if n >= p && float64(n-p) <= pacedWithin*a.rate {
+				return topics.BeatClass_BEAT_CLASS_Q
+			}
+		}
+	}
+	return topics.BeatClass_BEAT_CLASS_N
+}
+
+// finish ends what belongs together: beats that were waiting for more are said.
+func (a *analysis) finish(v voice) {
+	if !a.inRun {
+		return
+	}
+	for _, t := range []*tracker{&a.chosen, &a.spare} {
+		if t.lead >= 0 {
+			t.qrs.finish(t.y)
+		}
+	}
+	a.beats(v)
+	for i := range a.leads {
+		a.leads[i].quality.interrupt()
+	}
+	a.inRun, a.hasBeat = false, false
+	a.said = a.next
+}
+
+// gap states that count samples from a.next on are not there.
+func (a *analysis) gap(count uint64, cause topics.GapCause, v voice) {
+	a.finish(v)
+	out := a.say(v, a.next)
+	out.Kind = &topics.Annotation_Gap{Gap: &topics.Gap{
+		Count: count, DurationUs: int64(math.Round(float64(count) * 1e6 / a.rate)), Cause: cause,
+	}}
+	v.emit(out)
+	a.next += count
+	a.said = a.next
+}
+
+// progress says how far detection has come.
+func (a *analysis) progress(valid uint32, v voice) {
+	p := &topics.Progress{Complete: a.next, Rate: a.rate, Suspended: a.chosen.lead < 0, Valid: valid}
+	if a.inRun && a.chosen.lead >= 0 {
+		complete, candidate, undecided := a.chosen.qrs.progress()
+		a.said = max(a.said, a.chosen.sample(complete))
+		if undecided {
+			n := a.chosen.sample(candidate)
+			p.Candidate = &n
+		}
+		p.Complete = a.said
+	}
+	out := a.say(v, a.next-1)
+	out.Kind = &topics.Annotation_Progress{Progress: p}
+	v.emit(out)
+}

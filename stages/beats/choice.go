@@ -1,0 +1,133 @@
+package beats
+
+import (
+	"math"
+
+	"heartwire/topics"
+)
+
+// electrodes says which leads went off or came back with this frame.
+func (a *analysis) electrodes(s *topics.Samples, from uint64, v voice) {
+	for i, of := range s.GetLeads() {
+		l := &a.leads[i]
+		if l.told && l.off == of.GetOff() {
+			continue
+		}
+		if l.off && !of.GetOff() {
+			l.quality = quality{} // nothing is known of it any more
+		}
+		l.off, l.told = of.GetOff(), true
+		all := true
+		for j := range a.leads {
+			all = all && a.leads[j].off
+		}
+		out := a.say(v, from)
+		out.Kind = &topics.Annotation_Lead{Lead: &topics.LeadState{Lead: l.name, Off: l.off, All: all}}
+		v.emit(out)
+	}
+}
+
+// choose takes care that the best lead is analysed, and another one is ready.
+func (a *analysis) choose(from uint64, v voice) {
+	if c := a.chosen.lead; c >= 0 && !a.leads[c].fit() {
+		if a.inRun {
+			a.chosen.qrs.finish(a.chosen.y)
+			a.beats(v)
+		}
+		a.chosen.lead = -1
+	}
+	if c := a.spare.lead; c >= 0 && !a.leads[c].fit() {
+		a.spare.lead = -1
+	}
+	if a.chosen.lead < 0 || a.better >= betterFor {
+		a.change(from)
+	}
+	if s := a.spare.lead; s < 0 || a.leads[s].quality.blocks > 0 && a.leads[s].worth() < betterBy {
+		if i := a.best(); i >= 0 && (s < 0 || a.leads[i].worth() > a.leads[s].worth()+betterBy) {
+			a.spare = a.begin(i, from)
+		}
+	}
+	for i := range a.leads {
+		a.judged(i, from, v)
+	}
+}
+
+// change makes the spare the chosen one, or begins with the best lead there is.
+func (a *analysis) change(from uint64) {
+	a.better = 0
+	if a.spare.lead < 0 {
+		if a.chosen.lead >= 0 {
+			return
+		}
+		a.hasBeat, a.said = false, max(a.said, from)
+		if i := a.best(); i >= 0 {
+			a.chosen = a.begin(i, from)
+		}
+		return
+	}
+	a.chosen, a.spare = a.spare, a.chosen
+	q := &a.chosen.qrs
+	n := a.chosen.sample(q.last.r)
+	if q.hasLast && a.hasBeat && math.Abs(float64(n)-float64(a.lastBeat))*1000 <= joinMS*a.rate {
+		a.lastBeat = n // the same beat, where this lead has it
+		return
+	}
+	a.hasBeat = false
+}
+
+// best is the best lead that is neither chosen nor spare; -1: none.
+func (a *analysis) best() int {
+	best, most := -1, -1.0
+	for i := range a.leads {
+		l := &a.leads[i]
+		if i == a.chosen.lead || i == a.spare.lead || !l.fit() {
+			continue
+		}
+		if w := l.worth() + bonus(l.name); w > most {
+			best, most = i, w
+		}
+	}
+	return best
+}
+
+func (a *analysis) begin(i int, from uint64) tracker {
+	t := newTracker()
+	t.lead = i
+	t.restart(a.kernel, from)
+	return t
+}
+
+// compare counts the seconds for which the spare has been the better lead. A
+// chosen lead without any signal is left at once: asystole is said only where
+// no lead shows a heart.
+func (a *analysis) compare() {
+	if a.spare.lead < 0 || !a.spare.qrs.learned() {
+		a.better = 0
+		return
+	}
+	chosen, spare := &a.leads[a.chosen.lead], &a.leads[a.spare.lead]
+	switch {
+	case spare.worth() <= chosen.worth()+betterBy:
+		a.better = 0
+	case chosen.quality.flat:
+		a.better = betterFor
+	default:
+		a.better++
+	}
+}
+
+// judged says a lead's quality if it has changed.
+func (a *analysis) judged(i int, from uint64, v voice) {
+	l := &a.leads[i]
+	index, usable, chosen := l.worth(), l.fit(), i == a.chosen.lead
+	if !usable {
+		index = 0
+	}
+	if usable == l.usable && chosen == l.chosen && math.Abs(index-l.said) < sayStep {
+		return
+	}
+	l.said, l.usable, l.chosen = index, usable, chosen
+	out := a.say(v, from)
+	out.Kind = &topics.Annotation_Quality{Quality: &topics.Quality{Lead: l.name, Index: index, Usable: usable, Analysed: chosen}}
+	v.emit(out)
+}

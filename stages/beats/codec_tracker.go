@@ -1,0 +1,176 @@
+package beats
+
+import "heartwire/stages"
+
+// A tracker that follows no lead is one bit; what no sample has reached yet
+// is not written, so that equal states are equal bytes whatever their memory held.
+
+func writeTracker(e *stages.Encoder, t *tracker) {
+	e.Bool(t.lead >= 0)
+	if t.lead < 0 {
+		return
+	}
+	e.Uint(uint64(t.lead))
+	e.Uint(t.base)
+	e.Float32(t.y)
+	r := &t.rs
+	e.Uint(r.in)
+	e.Uint(r.out)
+	e.Uint(uint64(r.at))
+	if r.in > 0 {
+		for _, v := range r.ring[:r.k.taps] {
+			e.Float32(v)
+		}
+	}
+	writeDetector(e, &t.qrs)
+}
+
+func readTracker(d *stages.Decoder, k *kernel, leads int) tracker {
+	t := newTracker()
+	if !d.Bool() {
+		return t
+	}
+	lead := d.Uint()
+	if lead >= uint64(leads) {
+		d.Fail("lead %d of %d", lead, leads)
+		return t
+	}
+	t.lead, t.base, t.y = int(lead), d.Uint(), d.Float32()
+	r := &t.rs
+	r.reset(k)
+	r.in, r.out = d.Uint(), d.Uint()
+	at := d.Uint()
+	if at >= uint64(k.taps) {
+		d.Fail("place %d of %d", at, k.taps)
+		return newTracker()
+	}
+	r.at = int(at)
+	if r.in > 0 {
+		for i := range k.taps {
+			r.ring[i] = d.Float32()
+			r.ring[i+k.taps] = r.ring[i]
+		}
+	}
+	r.plan()
+	readDetector(d, &t.qrs)
+	return t
+}
+
+func writeDetector(e *stages.Encoder, d *detector) {
+	writeBand(e, &d.band)
+	writePeak(e, d.top)
+	e.Float32(d.before)
+	e.Float32(d.block)
+	e.Float32s(d.blocks)
+	for _, r := range []*eight{&d.signal, &d.noise, &d.rr} {
+		e.Uint(uint64(r.n))
+		e.Uint(uint64(r.at))
+		for _, v := range r.v {
+			e.Float32(v)
+		}
+	}
+	e.Float32(d.threshold)
+	writePeak(e, d.last)
+	e.Bool(d.hasLast)
+	e.Uint(d.quiet)
+	e.Uint(d.complete)
+	writePeaks(e, d.open)
+	writePeaks(e, d.found)
+}
+
+func readDetector(d *stages.Decoder, q *detector) {
+	readBand(d, &q.band)
+	q.top, q.before, q.block = readPeak(d), d.Float32(), d.Float32()
+	if q.blocks = d.Float32s(q.blocks); len(q.blocks) > learnBlocks {
+		d.Fail("%d blocks of learning", len(q.blocks))
+	}
+	for _, r := range []*eight{&q.signal, &q.noise, &q.rr} {
+		n, at := d.Uint(), d.Uint()
+		if n > uint64(len(r.v)) || at >= uint64(len(r.v)) {
+			d.Fail("%d of the last eight", n)
+			return
+		}
+		r.n, r.at = int(n), int(at)
+		for i := range r.v {
+			r.v[i] = d.Float32()
+		}
+	}
+	q.threshold = d.Float32()
+	q.last, q.hasLast, q.quiet, q.complete = readPeak(d), d.Bool(), d.Uint(), d.Uint()
+	q.open, q.found = readPeaks(d), readPeaks(d)
+}
+
+func writePeaks(e *stages.Encoder, list []peak) {
+	e.Uint(uint64(len(list)))
+	for _, p := range list {
+		writePeak(e, p)
+	}
+}
+
+func readPeaks(d *stages.Decoder) (list []peak) {
+	n := d.Len(10)
+	if n > maxOpen {
+		d.Fail("%d candidates", n)
+		return nil
+	}
+	for range n {
+		list = append(list, readPeak(d))
+	}
+	return list
+}
+
+func writePeak(e *stages.Encoder, p peak) {
+	e.Uint(p.at)
+	e.Uint(p.r)
+	e.Float32(p.level)
+	e.Float32(p.slope)
+}
+
+func readPeak(d *stages.Decoder) peak {
+	return peak{d.Uint(), d.Uint(), d.Float32(), d.Float32()}
+}
+
+func writeBand(e *stages.Encoder, b *band) {
+	e.Uint(b.n)
+	if b.n == 0 {
+		return
+	}
+	for _, m := range []*mean{&b.smooth, &b.low, &b.high, &b.energy} {
+		e.Uint(uint64(m.at))
+		e.Float(m.sum)
+		for _, v := range m.ring {
+			e.Float32(v)
+		}
+	}
+	for _, r := range b.rings() {
+		for _, v := range r {
+			e.Float32(v)
+		}
+	}
+}
+
+func readBand(d *stages.Decoder, b *band) {
+	if b.n = d.Uint(); b.n == 0 {
+		return
+	}
+	for _, m := range []*mean{&b.smooth, &b.low, &b.high, &b.energy} {
+		at := d.Uint()
+		if at >= uint64(len(m.ring)) {
+			d.Fail("place %d of %d", at, len(m.ring))
+			return
+		}
+		m.at, m.sum = int(at), d.Float()
+		for i := range m.ring {
+			m.ring[i] = d.Float32()
+		}
+	}
+	for _, r := range b.rings() {
+		for i := range r {
+			r[i] = d.Float32()
+		}
+	}
+}
+
+func (b *band) rings() [7][]float32 {
+	return [7][]float32{b.raw[:], b.smoothed[:], b.lowed[:], b.passed[:], b.wave[:], b.sharp[:], b.slope[:]}
+}

@@ -1,0 +1,85 @@
+package beats_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"heartwire/stages/beats"
+	"heartwire/stages/stagetest"
+	"heartwire/topics"
+)
+
+// troubled is a log with all that can happen to two patients.
+func troubled() []topics.Record[*topics.Frame] {
+	a, b := regular(244.14, 45, 75), regular(62.5, 45, 110)
+	a.leads, a.shrink = []string{"II", "V5", "V1"}, []float64{1, 0.7, 0.5}
+	random := rand.New(rand.NewPCG(5, 6))
+	a.add = func(float64) float64 { return 0.03 * random.NormFloat64() }
+	fa := a.frames()
+	for _, f := range fa[30:60] {
+		f.GetSamples().GetLeads()[0].Off = true
+	}
+	fa[70].GetSamples().Missing = []byte{0, 0, 255, 255, 255, 3, 0, 0}[:(fa[70].GetSamples().GetCount()+7)/8]
+	fa[20].GetSamples().PacePulses = []uint32{3, 40}
+	late := fa[80:90]
+	fa = slices.Concat(fa[:80], fa[90:])
+	fa[50], fa[52] = fa[52], fa[50]
+	for i, f := range late {
+		old := proto.Clone(f).(*topics.Frame)
+		old.GetSamples().ArrivalUs += 12_000_000
+		fa = slices.Insert(fa, 120+2*i, old)
+	}
+	again := regular(244.14, 8, 75)
+	again.boot, again.startUs = 2, a.startUs+50_000_000
+	other := regular(500, 8, 75)
+	other.device, other.startUs = "patch-3", a.startUs+60_000_000
+	second := binding("patch-3", true, false)
+	second.GetBinding().AtUs = 99
+	fa = slices.Concat([]*topics.Frame{binding("patch-1", true, true)}, fa, again.frames(), []*topics.Frame{second}, other.frames())
+	fa = append(fa, &topics.Frame{Patient: "p", Kind: &topics.Frame_Presence{Presence: &topics.Presence{Device: "patch-3", Online: true}}})
+	fa = append(fa, binding("patch-1", false, true), binding("patch-3", false, true))
+
+	fb := b.frames()
+	slices.Reverse(fb[20:26])
+	fb[30].GetSamples().Rate = 0 // refused
+	var list []topics.Record[*topics.Frame]
+	n := 0
+	for i := range max(len(fa), len(fb)) {
+		if i < len(fa) {
+			list = append(list, record(fa[i]))
+		}
+		if i < len(fb) {
+			r := record(fb[i])
+			r.Key = "q"
+			list = append(list, r)
+		}
+		if i%4 == 3 {
+			n++
+			list = append(list, record(tick(n)))
+		}
+	}
+	return list
+}
+
+func TestConformance(t *testing.T) {
+	stagetest.Run(t, beats.New(beats.DefaultConfig()), topics.Frames, troubled())
+}
+
+func TestStateIsSmall(t *testing.T) {
+	h := regular(1000, 20, 70)
+	h.leads = []string{"I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"}
+	h.shrink = []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}
+	var s beats.State
+	foldInto(t, &s, h.frames())
+	b, err := s.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(b) > 16<<10 {
+		t.Errorf("%d bytes, want at most 16 KiB", len(b))
+	}
+	t.Logf("%d bytes", len(b))
+}

@@ -1,0 +1,103 @@
+package beats
+
+// mean is a moving average over a fixed number of samples. Its sum is kept in
+// 64 bits, where adding and taking away 32-bit values leaves no drift that matters.
+type mean struct {
+	ring  []float32
+	at    int
+	sum   float64
+	scale float64
+}
+
+func newMean(n int) mean { return mean{ring: make([]float32, n), scale: 1 / float64(n)} }
+
+func (m *mean) fill(v float32) {
+	for i := range m.ring {
+		m.ring[i] = v
+	}
+	m.at, m.sum = 0, float64(v)*float64(len(m.ring))
+}
+
+func (m *mean) push(v float32) float32 {
+	m.sum += float64(v) - float64(m.ring[m.at])
+	m.ring[m.at] = v
+	if m.at++; m.at == len(m.ring) {
+		m.at = 0
+	}
+	return float32(m.sum * m.scale)
+}
+
+// Lengths of the filters in samples of internalRate. All are symmetric, so
+// that every delay is known exactly.
+const (
+	smoothLen = 3  // 17 ms: first zero at 60 Hz
+	lowLen    = 5  // 28 ms: first zero at 36 Hz; with smoothLen 50 Hz falls to 1/19
+	highLen   = 29 // 161 ms: what is slower is baseline
+	slopeLag  = 2  // 11 ms
+	energyLen = 15 // 83 ms: the width of a QRS complex
+
+	lowDelay    = (smoothLen-1)/2 + (lowLen-1)/2
+	bandDelay   = lowDelay + (highLen-1)/2 // of the band-passed signal
+	slopeDelay  = bandDelay + slopeLag/2
+	energyDelay = slopeDelay + (energyLen-1)/2
+
+	historyLen = 128 // samples of the wave and its slope that are kept; a power of two
+	alignLen   = 32  // of the signals that wait for their baseline; a power of two
+)
+
+// band is the chain from the signal to the energy of its slope, after
+// Hamilton and Tompkins (1986) and Hamilton (2002): moving averages take the band of the QRS
+// complex, the slope is rectified and summed over the width of one.
+type band struct {
+	n                         uint64 // samples taken
+	smooth, low, high, energy mean
+
+	raw      [alignLen]float32   // by its sample, as the two below
+	smoothed [alignLen]float32   //
+	lowed    [alignLen]float32   //
+	passed   [slopeLag]float32   // the last ones of the band-passed signal
+	wave     [historyLen]float32 // smoothed less baseline in mV, by time: where R peaks are measured
+	sharp    [historyLen]float32 // not smoothed, less baseline in mV, by time
+	slope    [historyLen]float32 // of the low-passed signal in mV a slopeLag, by time
+}
+
+func newBand() band {
+	return band{smooth: newMean(smoothLen), low: newMean(lowLen), high: newMean(highLen), energy: newMean(energyLen)}
+}
+
+func (b *band) begin(v float32) {
+	b.smooth.fill(v)
+	b.low.fill(v)
+	b.high.fill(v)
+	b.energy.fill(0)
+	for i := range b.smoothed {
+		b.raw[i], b.smoothed[i], b.lowed[i] = v, v, v
+	}
+	clear(b.passed[:])
+	clear(b.wave[:])
+	clear(b.sharp[:])
+	clear(b.slope[:])
+}
+
+// push takes the sample at time n in mV and gives the energy at n-energyDelay,
+// in mV: for one narrow deflection about its height in the band.
+func (b *band) push(v float32) float32 {
+	if b.n == 0 {
+		b.begin(v)
+	}
+	n := b.n
+	b.n++
+	s := b.smooth.push(v)
+	l := b.low.push(s)
+	b.raw[n%alignLen], b.smoothed[n%alignLen], b.lowed[n%alignLen] = v, s, l
+	baseline := b.high.push(l) // at n-bandDelay
+
+	at := n - bandDelay // wraps around in the first samples, harmlessly
+	b.wave[at%historyLen] = b.smoothed[(at+(smoothLen-1)/2)%alignLen] - baseline
+	b.sharp[at%historyLen] = b.raw[at%alignLen] - baseline
+	passed := b.lowed[(at+lowDelay)%alignLen] - baseline
+	slope := passed - b.passed[n%slopeLag]
+	b.passed[n%slopeLag] = passed
+	b.slope[(at-slopeLag/2)%historyLen] = b.lowed[(at+lowDelay)%alignLen] - b.lowed[(at+lowDelay-slopeLag)%alignLen]
+	return b.energy.push(max(slope, -slope)) * (energyLen / (2. * slopeLag))
+}
