@@ -1,0 +1,179 @@
+package registry
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"heartwire/topics"
+)
+
+const (
+	maxName  = 64 // bytes of a pseudonym, a device or a unit
+	maxAlias = 40 // runes that a tile can show
+)
+
+var pseudonym = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+func (t *turn) putPatient(p *topics.Patient) error {
+	if err := checkPatient(p); err != nil {
+		return err
+	}
+	s := t.state
+	old := s.patient(p.Patient)
+	var version uint64
+	if old != nil {
+		version = old.Version
+	}
+	if err := t.seen(version); err != nil {
+		return err
+	}
+	now := patient{
+		Name: p.Patient, Version: t.version, Unit: p.Unit, Bed: p.Bed, Alias: p.Alias,
+		Paced: p.Paced, AgeGroup: p.AgeGroup, Discharged: p.Discharged,
+	}
+	if old != nil {
+		same := *old
+		same.Version = now.Version
+		if same == now {
+			return nil
+		}
+	}
+	remeasure := old != nil && (old.Paced != now.Paced || old.AgeGroup != now.AgeGroup)
+	s.putPatient(now)
+	set := t.setting("patient/" + p.Patient)
+	set.Kind = &topics.Setting_Patient{Patient: now.record()}
+	t.say(set)
+	if now.Discharged {
+		for _, d := range s.boundTo(p.Patient) {
+			t.move(d, "", t.req.TimeUs)
+		}
+		return nil
+	}
+	limits := t.setting("limits/" + p.Patient)
+	limits.Kind = &topics.Setting_Limits{Limits: now.limits(false)}
+	t.say(limits)
+	t.say(now.limitsChart(t.req.TimeUs, false))
+	if remeasure {
+		for _, d := range s.boundTo(p.Patient) {
+			t.say(t.processor.binding(s, d.Name, p.Patient, t.req.TimeUs))
+		}
+	}
+	return nil
+}
+
+func checkPatient(p *topics.Patient) error {
+	if !pseudonym.MatchString(p.GetPatient()) {
+		return fmt.Errorf("patient %q: a pseudonym is 1 to 64 letters, digits, dots, dashes or underscores", p.GetPatient())
+	}
+	if strings.HasPrefix(p.Patient, "u-") {
+		return fmt.Errorf("patient %q: what begins with u- names devices bound to nobody; choose another pseudonym", p.Patient)
+	}
+	for _, f := range []struct{ name, text string }{{"unit", p.Unit}, {"bed", p.Bed}, {"alias", p.Alias}} {
+		if n := utf8.RuneCountInString(f.text); n > maxAlias {
+			return fmt.Errorf("%s: %d characters, and a tile shows %d", f.name, n, maxAlias)
+		}
+		if !utf8.ValidString(f.text) || strings.ContainsFunc(f.text, unicode.IsControl) {
+			return fmt.Errorf("%s: leave out control characters", f.name)
+		}
+	}
+	if _, ok := topics.AgeGroup_name[int32(p.AgeGroup)]; !ok {
+		return fmt.Errorf("age_group: %d is none that this registry knows", p.AgeGroup)
+	}
+	return nil
+}
+
+func checkDevice(device string) error {
+	if device == "" || len(device) > maxName || !utf8.ValidString(device) ||
+		strings.ContainsAny(device, "+#/") || strings.ContainsFunc(device, unicode.IsControl) {
+		return fmt.Errorf("device %q: a device's name has 1 to 64 bytes without + # / and control characters", device)
+	}
+	return nil
+}
+
+func (t *turn) bind(b *topics.Bind) error {
+	if err := checkDevice(b.GetDevice()); err != nil {
+		return err
+	}
+	p := t.state.patient(b.GetPatient())
+	switch {
+	case p == nil:
+		return fmt.Errorf("patient %q is not admitted: put the patient first", b.GetPatient())
+	case p.Discharged:
+		return fmt.Errorf("patient %q is discharged: admit the patient again first", b.GetPatient())
+	}
+	return t.rebind(b.Device, b.Patient, b.AtUs)
+}
+
+func (t *turn) unbind(u *topics.Unbind) error {
+	if err := checkDevice(u.GetDevice()); err != nil {
+		return err
+	}
+	if d := t.state.device(u.Device); d == nil || d.open() == nil {
+		return fmt.Errorf("device %q is bound to nobody", u.Device)
+	}
+	return t.rebind(u.Device, "", u.AtUs)
+}
+
+// rebind gives a device to a patient, or to nobody.
+func (t *turn) rebind(device, patient string, at int64) error {
+	d := t.state.device(device)
+	if d == nil {
+		d = &deviceState{Name: device}
+	}
+	if err := t.seen(d.Version); err != nil {
+		return err
+	}
+	if at == 0 {
+		at = t.req.TimeUs
+	}
+	if at > t.req.TimeUs {
+		return fmt.Errorf("at: a binding begins now or in the past, and this is %s ahead", topics.MicroTime(at).Sub(topics.MicroTime(t.req.TimeUs)))
+	}
+	if open := d.open(); open != nil {
+		if open.Patient == patient {
+			return nil
+		}
+		if at < open.From {
+			return fmt.Errorf("at: the present binding began at %s, and what was bound before cannot be bound again",
+				topics.MicroTime(open.From).Format("2006-01-02 15:04:05Z"))
+		}
+	} else if n := len(d.Bindings); n > 0 && at < d.Bindings[n-1].Until {
+		return fmt.Errorf("at: the last binding ended at %s, and what was bound before cannot be bound again",
+			topics.MicroTime(d.Bindings[n-1].Until).Format("2006-01-02 15:04:05Z"))
+	}
+	t.move(d, patient, at)
+	return nil
+}
+
+// move ends a device's binding and begins the next; patient "" is nobody. Both
+// keys are told, the one that is left first.
+func (t *turn) move(d *deviceState, patient string, at int64) {
+	s := t.state
+	from := t.key(d.Name, "")
+	if open := d.open(); open != nil {
+		from = open.Patient
+		at = max(at, open.From)
+	}
+	to := t.key(d.Name, patient)
+	next := d.moved(patient, at)
+	next.Version = t.version
+	s.putDevice(next)
+	set := t.setting("device/" + d.Name)
+	set.Kind = &topics.Setting_Device{Device: next.record()}
+	t.say(set)
+	t.say(&topics.Frame{Patient: from, Kind: &topics.Frame_Binding{Binding: &topics.Binding{Device: d.Name, AtUs: at, Other: to}}})
+	entered := t.processor.binding(s, d.Name, to, at)
+	entered.GetBinding().Other = from
+	t.say(entered)
+}
+
+// key is the patient, or the key of a device that is bound to nobody.
+func (t *turn) key(device, patient string) string {
+	if patient != "" {
+		return patient
+	}
+	return string(topics.Unassigned(t.siteKey, device))
+}
