@@ -163,6 +163,7 @@ func (s *Synth) Read(b *Block, n int) error {
 		s.enterStep(b)
 		t := float64(s.n) / s.conf.Rate
 		if s.n%s.pace == 0 {
+			s.heart.forget(t)
 			s.heart.run(t + lookahead)
 			s.body.advance(float64(s.pace)/s.conf.Rate, s.walk.step().Rhythm.Kind)
 		}
@@ -170,7 +171,6 @@ func (s *Synth) Read(b *Block, n int) error {
 		s.n++
 	}
 	s.tell(b)
-	s.forget(float64(s.n) / s.conf.Rate)
 	b.SpO2, b.Breaths = s.body.spo2, s.body.breaths
 	return nil
 }
@@ -282,8 +282,8 @@ func (s *Synth) tell(b *Block) {
 }
 
 // forget drops the waves that are over.
-func (s *Synth) forget(t float64) {
-	s.heart.waves = slices.DeleteFunc(s.heart.waves, func(w wave) bool { return t > w.at+tail*w.right })
+func (h *heart) forget(t float64) {
+	h.waves = slices.DeleteFunc(h.waves, func(w wave) bool { return t > w.at+tail*w.right })
 }
 
 // Truth is the beats that a patient with this configuration has in the first
