@@ -19,6 +19,9 @@ const NUMBERS_NARROW = 128;
 /** Seconds that a strip shows at least at 25 mm/s, or it runs at 12.5. */
 const LEAST_SECONDS = 4;
 
+/** Height of a tile and its gap below which nobody can read it. */
+const LEAST_HEIGHT = 56;
+
 /** Layout of a ward page; lengths are CSS pixels. */
 export interface Layout {
   readonly columns: number;
@@ -49,6 +52,18 @@ function grid(beds: number): { columns: number; rows: number } {
   return { columns: 4, rows: 16 };
 }
 
+/** wide takes columns away while strips would be too short for LEAST_SECONDS at 12.5 mm/s and tiles stay high enough to read. */
+function wide(columns: number, rows: number, width: number, height: number): { columns: number; rows: number } {
+  const places = columns * rows;
+  while (columns > 1 && width / columns - GAP - NUMBERS_NARROW < LEAST_SECONDS * 12.5 * PX_PER_MM) {
+    const more = Math.ceil(places / (columns - 1));
+    if ((height - HEADER - TOP - BOTTOM) / more < LEAST_HEIGHT) break;
+    columns--;
+    rows = more;
+  }
+  return { columns, rows };
+}
+
 /** layout of a number of beds on a window of width × height. */
 export function layout(beds: number, width: number, height: number): Layout {
   const rail = width >= 1200 ? "right" : width >= 600 ? "top" : "column";
@@ -62,12 +77,13 @@ export function layout(beds: number, width: number, height: number): Layout {
     rows = Math.max(1, beds);
     columns = 1;
   }
+  if (rail === "right") ({ columns, rows } = wide(columns, rows, width - railWidth, height));
   const gridWidth = rail === "right" ? width - railWidth - 3 * GAP : width - 2 * GAP;
   const gridHeight = height - HEADER - TOP - BOTTOM - (rail === "top" ? 96 + GAP : 0);
   const tileWidth = Math.floor((gridWidth - (columns - 1) * GAP) / columns);
   // One column scrolls, as a phone's page does; a ward display never does.
   const fitted = Math.floor((gridHeight - (rows - 1) * ROW_GAP) / rows);
-  const tileHeight = rail === "column" ? 121 : Math.max(44, Math.min(248, fitted));
+  const tileHeight = rail === "column" ? 121 : Math.max(30, Math.min(248, fitted));
   return { columns, rows, tileWidth, tileHeight, rail, railWidth, ...inside(tileWidth, tileHeight) };
 }
 

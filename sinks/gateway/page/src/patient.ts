@@ -115,6 +115,12 @@ export class Patient {
     return [...this.alarms.values()].sort(compare);
   }
 
+  /** Whether a HIGH alarm is open. */
+  get high(): boolean {
+    for (const alarm of this.alarms.values()) if (alarm.level === "HIGH") return true;
+    return false;
+  }
+
   /** How the newest sample is, and so how the strip may look. */
   state(at: Moment): TileState {
     if (at.lost || !this.restated) return "notlive";

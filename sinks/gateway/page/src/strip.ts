@@ -58,6 +58,7 @@ export class Strip {
       return;
     }
     const { samples } = source;
+    if (!fresh && cursor === this.cursor && samples.dirty === Infinity) return;
     const late = Math.min(samples.dirty, Number.isNaN(this.drawn) ? Infinity : this.drawn);
     samples.dirty = Infinity;
     let from = Math.min(this.cursor, late) - MARGIN_PX / this.sweep.perMs;
@@ -128,6 +129,15 @@ export class Strip {
       context.lineTo(9.5, zero);
       context.stroke();
     });
+    this.names(samples);
+  }
+
+  private names(samples: Samples): void {
+    const { context } = this;
+    context.font = "600 11px Inter, sans-serif";
+    context.fillStyle = this.colour("text-2");
+    context.textAlign = "left";
+    samples.shown.slice(0, this.shape!.leads).forEach((name, i) => context.fillText(name, 6, i * this.band + 14));
   }
 
   /** Draws columns of the times from ≤ t < to, with a trace up to until. */
@@ -300,14 +310,10 @@ export class Strip {
   private small(left: number, right: number, samples: Samples): void {
     const { context } = this;
     const { width, height, scale } = this.shape!;
-    context.font = "600 11px Inter, sans-serif";
-    context.fillStyle = this.colour("text-2");
-    if (left < TRACE_LEFT + 30) {
-      context.textAlign = "left";
-      samples.shown.slice(0, this.shape!.leads).forEach((name, i) => context.fillText(name, 6, i * this.band + 13));
-    }
+    if (left < TRACE_LEFT + 40) this.names(samples);
     const parts = [scale.speed === 25 ? "" : `${scale.speed} mm/s`, scale.gain === 10 ? "" : `${scale.gain} mm/mV`].filter(Boolean);
     if (parts.length === 0 || right < width - 120) return;
+    context.font = "600 11px Inter, sans-serif";
     context.textAlign = "right";
     context.fillStyle = this.colour("text-3");
     context.fillText(parts.join(" · "), width - 4, height - 4);
@@ -317,11 +323,20 @@ export class Strip {
   private mark(cursor: number, samples: Samples): void {
     const { context, sweep } = this;
     const x = sweep.column(cursor);
+    context.save();
+    context.beginPath();
+    context.rect(TRACE_LEFT, 0, this.shape!.width, this.shape!.height);
+    context.clip();
     context.fillStyle = this.colour("text-1");
     context.globalAlpha = 0.75;
     context.fillRect(x, 3, 1.5, this.shape!.height - 6);
     context.globalAlpha = 1;
-    if (this.look !== "live") return;
+    if (this.look === "live") this.dot(cursor, samples);
+    context.restore();
+  }
+
+  private dot(cursor: number, samples: Samples): void {
+    const { context, sweep } = this;
     const end = Math.min(cursor, samples.newest);
     const run = samples.runs.findLast((run) => run.start <= end);
     const lead = run?.leads.find((lead) => lead.name === samples.shown[0]);

@@ -110,7 +110,7 @@ class Page {
       if (!patient) continue;
       const state = patient.state(at);
       const look: Look = this.hung ? "dead" : state === "live" || state === "delayed" ? state : "empty";
-      const high = patient.open()[0]?.level === "HIGH" && state !== "notlive";
+      const high = patient.high && state !== "notlive";
       strip.frame(cursor, patient, look, high, this.shape, this.tokens);
     }
   }
