@@ -107,7 +107,7 @@ func (a *analysis) compare() {
 	}
 	chosen, spare := &a.leads[a.chosen.lead], &a.leads[a.spare.lead]
 	switch {
-	case spare.worth() <= chosen.worth()+betterBy:
+	case spare.worth() <= chosen.worth()+betterBy || a.spare.qrs.contrast() <= a.chosen.qrs.contrast():
 		a.better = 0
 	case chosen.quality.flat:
 		a.better = betterFor

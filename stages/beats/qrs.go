@@ -196,6 +196,14 @@ func (d *detector) isT(p peak) bool {
 	return d.hasLast && p.at-d.last.at < tWindow && p.slope < tSlope*d.last.slope
 }
 
+// contrast is how far the beats stand out from the other peaks, 0 to 1.
+func (d *detector) contrast() float32 {
+	if s := d.signal.median(); s > 0 {
+		return max(1-d.noise.median()/s, 0)
+	}
+	return 0
+}
+
 func (d *detector) keep(p peak) {
 	if len(d.open) == maxOpen {
 		d.open = slices.Delete(d.open, 0, 1)
