@@ -45,9 +45,12 @@ type message struct {
 	id      uint16 // of the packet; 0 before it is sent
 }
 
+// DeviceName is the name of the patch of patient i, from 0: patch-01, patch-02, …
+func DeviceName(i int) string { return fmt.Sprintf("patch-%02d", i+1) }
+
 func newDevice(conf *Config, i int, source Source, boots func(string) (uint64, error), begin time.Time) (*device, error) {
 	d := &device{
-		conf: conf, name: fmt.Sprintf("patch-%02d", i+1), source: source, boots: boots, begin: begin,
+		conf: conf, name: DeviceName(i), source: source, boots: boots, begin: begin,
 		luck:  newChance(conf.Seed<<20+uint64(i), "patch"),
 		frame: frameSamples(source.Rate(), conf.Frame),
 	}
@@ -114,7 +117,8 @@ func (d *device) next(send func(*message), fate func(Entry)) (rebooted bool, err
 	}
 	d.behave(m, send, fate)
 	if every := d.conf.Vitals; every > 0 && d.taken >= d.vitals {
-		d.vitals = d.taken + d.samples(every)
+		step := max(1, d.samples(every))
+		d.vitals += step * (1 + (d.taken-d.vitals)/step)
 		if v := d.block.vital(); len(v) > 0 {
 			m, err := d.vital(v)
 			if err != nil {

@@ -229,7 +229,7 @@ func (l *link) dialled(d dialled, now time.Time) {
 	l.dialing = nil
 	if d.err != nil {
 		l.fails++
-		l.retryAt = now.Add(time.Duration(float64(min(250*time.Millisecond<<min(l.fails-1, 5), 5*time.Second)) * l.luck.between(0.7, 1)))
+		l.retryAt = now.Add(time.Duration(float64(min(250*time.Millisecond<<min(l.fails-1, 3), 2*time.Second)) * l.luck.between(0.7, 1)))
 		l.ward.away(l, d.err)
 		return
 	}

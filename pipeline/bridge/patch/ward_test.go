@@ -215,8 +215,8 @@ func TestEverySampleIsAccountedFor(t *testing.T) {
 			if next["patch-01"] != 5000 || next["patch-03"] != 5000 {
 				t.Errorf("samples came up to %v, want 5000", next)
 			}
-			if n := len(b.vitals); n != 3*10 {
-				t.Errorf("%d vitals came, want one each 2 s of 3 patients: 30", n)
+			if n := len(b.vitals); n != 3*11 {
+				t.Errorf("%d vitals came, want one each 2 s of 3 patients, and the first: 33", n)
 			}
 			for _, v := range b.vitals {
 				if len(v.Vitals) != 2 || v.Vitals[0].Loinc != "59408-5" || v.Vitals[0].Value < 90 || v.Vitals[0].Value > 100 || v.Vitals[1].Value < 10 || v.Vitals[1].Value > 20 {
@@ -353,7 +353,7 @@ func TestPresence(t *testing.T) {
 func TestBacklogAfterABrokerRestart(t *testing.T) {
 	b, l := startBroker(t), new(ledger)
 	c := testConfig(b, l)
-	c.Patients, c.Speed, c.For, c.CatchUp = 2, 4, 16*time.Second, 10
+	c.Patients, c.Speed, c.For, c.CatchUp = 2, 8, 48*time.Second, 10
 	done := make(chan Stats)
 	go func() { done <- run(t, t.Context(), c) }()
 	time.Sleep(time.Second)
@@ -363,7 +363,7 @@ func TestBacklogAfterABrokerRestart(t *testing.T) {
 	back := time.Now()
 	stats := <-done
 	came := settle(t, b, l)
-	if want := int64(2 * 65); stats.Delivered != want || int64(len(came)) != want || stats.Dropped+stats.Unknown != 0 || stats.Connects < 4 {
+	if want := int64(2 * 194); stats.Delivered != want || int64(len(came)) != want || stats.Dropped+stats.Unknown != 0 || stats.Connects < 4 {
 		t.Errorf("%+v, %d frames came, want %d over at least 4 connections", stats, len(came), want)
 	}
 	// Live frames are not held up by the backlog.
