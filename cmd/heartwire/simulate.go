@@ -54,7 +54,14 @@ func (a *app) simulateCommand() *cobra.Command {
 script, or recordings in WFDB format. Patches can misbehave as real ones do, and
 with the same seed they do the same again.
 
-` + patch.ScriptHelp,
+A script is steps, each a duration and what happens then, such as
+
+  20s sinus 66; 12s asystole; 20s sinus 66 + pvc 6/min; 10s vt 180; loop
+
+Rhythms: sinus R, af R, vt R, vf, asystole, pace R, nocapture R, with R a rate
+a minute, or 40..66 for one that moves. Ectopy: pvc N, pac N, bigeminy,
+trigeminy. Conditions: lead-off NAME or all, noise, wander and mains with an
+amplitude (0.3mV), gain X, dropout. A last step without a duration goes on.`,
 		Example: `  heartwire simulate --patients 20
   heartwire simulate --record mitdb/119 --record mitdb/208 --loop
   heartwire simulate --patients 1 --script '20s sinus 70; 10s vt 180; sinus 70' --speed 10

@@ -63,6 +63,9 @@ they are not proof against power loss.`,
 			if err != nil {
 				return err
 			}
+			if !cmd.Flags().Changed("log") {
+				a.logLevel = "warn" // what is printed is for a person
+			}
 			log, err := a.logger(cmd)
 			if err != nil {
 				return err
@@ -146,27 +149,28 @@ func (u *up) patients(ctx context.Context, h *house, mqttAddr string) error {
 		conf.Patients = len(conf.Records)
 	}
 	if u.noPatients {
-		u.greet(h, mqttAddr, 0)
-		return nil
+		return u.greet(ctx, h, mqttAddr, 0)
 	}
 	patches, err := patch.New(conf, u.log)
 	if err != nil {
 		return err
 	}
-	if err := u.admit(ctx, patches.Devices(), conf.Records); err != nil {
+	if err := u.admit(ctx, conf.Patients, conf.Records); err != nil {
 		return err
 	}
-	u.greet(h, mqttAddr, conf.Patients)
+	if err := u.greet(ctx, h, mqttAddr, conf.Patients); err != nil {
+		return err
+	}
 	return patches.Run(ctx)
 }
 
 // admit puts each patient into a bed and binds the patch. The requests have
 // the same identity at every start, so they are done once.
-func (u *up) admit(ctx context.Context, devices, records []string) error {
+func (u *up) admit(ctx context.Context, patients int, records []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	var asks []*topics.Request
-	for i, device := range devices {
+	for i := range patients {
 		p := &topics.Patient{
 			Patient: fmt.Sprintf("p%02d", i+1), Unit: "4 West", Bed: fmt.Sprintf("B%02d", i+1), Alias: aliases[i%len(aliases)],
 		}
@@ -175,7 +179,7 @@ func (u *up) admit(ctx context.Context, devices, records []string) error {
 		}
 		asks = append(asks,
 			&topics.Request{Kind: &topics.Request_PutPatient{PutPatient: p}},
-			&topics.Request{Kind: &topics.Request_Bind{Bind: &topics.Bind{Device: device, Patient: p.Patient}}})
+			&topics.Request{Kind: &topics.Request_Bind{Bind: &topics.Bind{Device: patch.DeviceName(i), Patient: p.Patient}}})
 	}
 	stamp("up", asks)
 	for i, r := range asks {
@@ -199,8 +203,12 @@ var aliases = []string{
 	"Aspen 16", "Wren 22", "Lark 30", "Rowan 65", "Swift 09", "Alder 73", "Robin 38", "Hazel 57",
 }
 
-func (u *up) greet(h *house, mqttAddr string, patients int) {
-	fmt.Fprintf(u.out, `The brokers in this process are for trying and teaching: they are not proof against power loss.
+func (u *up) greet(ctx context.Context, h *house, mqttAddr string, patients int) error {
+	page, err := h.gateway.Load().Addr(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(u.out, `The brokers in this process are for trying and teaching: they are not proof against power loss.
 
   page   http://%s
   MQTT   tcp://%s      patches publish on %s/v1/{device}/frames
@@ -208,7 +216,8 @@ func (u *up) greet(h *house, mqttAddr string, patients int) {
   data   %s
 
 %d patients. Ctrl-C ends.
-`, h.gateway.Load().Addr(), mqttAddr, u.conf.Kafka.Site, strings.Join(u.conf.Kafka.Brokers, ","), u.data, patients)
+`, page, mqttAddr, u.conf.Kafka.Site, strings.Join(u.conf.Kafka.Brokers, ","), u.data, patients)
+	return err
 }
 
 // siteKey makes the site's root key at the first start.
