@@ -30,6 +30,7 @@ type anchor struct {
 	at   float64 // time of sample 0, if it had always been sampled at rate
 	seen int64   // arrival of the frame it was last computed from
 	next uint64  // first sample not yet received
+	turn uint64  // sample from which on rate holds
 
 	lag      float64 // µs by which frames were behind at lagSince
 	lagSince int64   // since when they are; 0: they are not
@@ -41,11 +42,12 @@ func (a *anchor) place(s *topics.Samples, arrival int64) (first int64, moved boo
 	end := s.First + uint64(s.Count)
 	if s.Rate != a.rate && a.rate != 0 {
 		if s.First < a.next {
-			// A run from before a change of rate: counted back from where the change was seen.
-			at := a.at + seconds(a.next, a.rate) - seconds(a.next, s.Rate)
+			// A run from before a change of rate: counted back from the change.
+			at := a.at + seconds(a.turn, a.rate) - seconds(a.turn, s.Rate)
 			return int64(math.Round(at + seconds(s.First, s.Rate))), false
 		}
-		a.at += seconds(s.First, a.rate) - seconds(s.First, s.Rate)
+		a.turn = s.First
+		a.at += seconds(a.turn, a.rate) - seconds(a.turn, s.Rate)
 	}
 	newer := end > a.next
 	latest := float64(arrival) - seconds(end-1, s.Rate)

@@ -394,7 +394,7 @@ func waitMembers(s *site, n int) {
 	s.t.Helper()
 	adm := kadm.NewClient(pipelinetest.Client(s.t, s.kafka))
 	for range 200 {
-		groups, err := adm.DescribeGroups(context.Background(), "heartwire.bridge.heartwire-v1")
+		groups, err := adm.DescribeGroups(context.Background(), "heartwire.bridge.heartwire/v1/+/+")
 		if err == nil {
 			for _, g := range groups {
 				if len(g.Members) == n && g.State == "Stable" {

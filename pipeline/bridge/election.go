@@ -3,8 +3,6 @@ package bridge
 import (
 	"context"
 	"log/slog"
-	"regexp"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,11 +12,11 @@ import (
 	"heartwire/topics"
 )
 
-var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
-
-// group is the consumer group in which sources of one name stand by for each other.
+// group is the consumer group in which sources of one name stand by for each
+// other. The name stands in it as it is: two filters in one group would leave
+// one of them without a bridge.
 func group(site, source string) string {
-	return site + ".bridge." + strings.Trim(notSlug.ReplaceAllString(strings.ToLower(source), "-"), "-")
+	return site + ".bridge." + source
 }
 
 // election is membership in a group over the one partition of settings: who

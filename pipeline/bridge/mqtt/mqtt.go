@@ -12,9 +12,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,9 +61,19 @@ func New(conf Config, site string, log *slog.Logger) (*Source, error) {
 	}
 	s := &Source{conf: conf, template: t, clientID: conf.ClientID, log: log, subscribed: make(chan struct{})}
 	if s.clientID == "" {
-		s.clientID = site + "-bridge-" + strings.NewReplacer("/", "-", "+", "x").Replace(t.name())
+		s.clientID = clientID(t.name())
 	}
 	return s, nil
+}
+
+var notPlain = regexp.MustCompile(`[^A-Za-z0-9]+`)
+
+// clientID names the session of a filter: in characters that every broker
+// takes, and different for different filters.
+func clientID(filter string) string {
+	h := fnv.New32a()
+	h.Write([]byte(filter))
+	return fmt.Sprintf("bridge-%s-%08x", strings.Trim(notPlain.ReplaceAllString(filter, "-"), "-"), h.Sum32())
 }
 
 // Name is the filter of all topics.
