@@ -20,10 +20,12 @@ type client struct {
 	ws     *websocket.Conn
 	asJSON bool
 	wake   chan struct{} // the writer sleeps on it
+	timer  *time.Timer   // the writer's: the end of its rest
+	wrote  time.Time     // the writer's: when it wrote last
 	deaf   chan struct{} // closed when the reader has ended
 
 	mu      sync.Mutex
-	idle    bool // the writer sleeps
+	sleep   sleep
 	queue   queue
 	control []*message // pongs and pings: ahead of all else
 	beat    *message   // the newest heartbeat
@@ -48,6 +50,15 @@ type want struct {
 	pending bool
 }
 
+// sleep is how deeply the writer sleeps.
+type sleep uint8
+
+const (
+	awake  sleep = iota
+	dozing       // until its rest is over, or something urgent comes
+	asleep       // until anything comes
+)
+
 // sound is what a page has said about its alarms.
 type sound uint8
 
@@ -58,9 +69,15 @@ const (
 )
 
 const (
-	chunk     = 64 << 10        // bytes that one write begins with: the least that must be read in DeadAfter
-	linger    = 2 * time.Second // for the last words to a client
-	readLimit = 64 << 10        // of a message from a client
+	chunk  = 64 << 10        // bytes that one write begins with: the least that must be read in DeadAfter
+	linger = 2 * time.Second // for the last words to a client
+
+	// A client is written to at once when it has been quiet, or when an alarm
+	// comes, but with waveform alone at most each 10 ms: half a picture of
+	// the screen, and many a message in one system call.
+	rest = 10 * time.Millisecond
+
+	readLimit = 64 << 10 // of a message from a client
 )
 
 func newClient(w *ward, asJSON bool) *client {
@@ -68,6 +85,7 @@ func newClient(w *ward, asJSON bool) *client {
 		ward:   w,
 		asJSON: asJSON,
 		wake:   make(chan struct{}, 1),
+		timer:  time.NewTimer(time.Hour),
 		deaf:   make(chan struct{}),
 		queue:  queue{maxMessages: w.cfg.QueueMessages, maxBytes: w.cfg.QueueBytes},
 		wants:  make(map[topics.Key]*want),
@@ -76,9 +94,9 @@ func newClient(w *ward, asJSON bool) *client {
 
 // rouse wakes the writer. The lock is held.
 func (c *client) rouse() {
-	if c.idle {
-		c.idle = false
-		c.wake <- struct{}{} // never blocks: it has room for the one that idle allows
+	if c.sleep != awake {
+		c.sleep = awake
+		c.wake <- struct{}{} // never blocks: there is one for each sleep, and nap takes it
 	}
 }
 
@@ -93,7 +111,9 @@ func (c *client) push(m *message) {
 		c.finish("slow", closing(websocket.ClosePolicyViolation, "too slow: the queue is full of what may not be dropped"))
 		return
 	}
-	c.rouse()
+	if m.worth == essential || c.sleep != dozing || c.queue.bytes >= chunk {
+		c.rouse()
+	}
 }
 
 // restart queues a Snapshot in the place of all that waits of its patient.
@@ -252,11 +272,15 @@ func (c *client) admitted(key topics.Key) (t topicSet, named, ok bool) {
 func (c *client) next() (topics.Key, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !c.closing && len(c.pending) == 0 && len(c.control) == 0 && c.beat == nil && c.queue.live == 0 && len(c.queue.lost) == 0 {
-		c.idle = true
-		c.mu.Unlock()
-		<-c.wake
-		c.mu.Lock()
+	for !c.closing && len(c.pending) == 0 && len(c.control) == 0 && c.beat == nil &&
+		len(c.queue.urgent) == 0 && len(c.queue.lost) == 0 && c.queue.bytes < chunk {
+		if c.queue.live == 0 {
+			c.nap(asleep, 0)
+		} else if left := rest - time.Since(c.wrote); left > 0 {
+			c.nap(dozing, left)
+		} else {
+			break
+		}
 	}
 	if len(c.pending) == 0 {
 		return "", false
@@ -264,6 +288,30 @@ func (c *client) next() (topics.Key, bool) {
 	key := c.pending[0]
 	c.pending = c.pending[1:]
 	return key, true
+}
+
+// nap sleeps until the writer is roused, or, dozing, until d is over. The
+// lock is held before and after.
+func (c *client) nap(how sleep, d time.Duration) {
+	c.sleep = how
+	c.mu.Unlock()
+	if how == asleep {
+		<-c.wake
+		c.mu.Lock()
+		return
+	}
+	c.timer.Reset(d)
+	select {
+	case <-c.wake:
+		c.timer.Stop()
+		c.mu.Lock()
+	case <-c.timer.C:
+		c.mu.Lock()
+		if c.sleep == awake { // roused in the same moment
+			<-c.wake
+		}
+		c.sleep = awake
+	}
 }
 
 // gather takes what is to be written now; last says that nothing follows.
@@ -329,7 +377,8 @@ func (c *client) write() {
 			c.leave(false)
 			return
 		}
-		c.ward.metrics.sent(batch)
+		c.wrote = time.Now()
+		c.ward.metrics.sent(batch, c.wrote)
 		clear(batch)
 		if last {
 			c.leave(true)

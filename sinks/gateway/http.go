@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -42,15 +42,9 @@ func (g *Gateway) server() *http.Server {
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		// The server's own complaints quote addresses and header lines of
-		// strangers; what matters of them is counted.
-		ErrorLog: log.New(discard{}, "", 0),
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
 	}
 }
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 // headers keep the page to itself: it loads nothing from elsewhere, nobody
 // frames it, and no address of it goes to anyone.

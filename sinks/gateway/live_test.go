@@ -190,6 +190,7 @@ func TestSlowClientLosesWaveformNeverAlarms(t *testing.T) {
 	}
 	<-seen
 
+	slow.NetConn().(*net.TCPConn).SetReadBuffer(1 << 20)
 	got, dropped, heard, events, numbers := 0, 0, 0, 0, 0
 	last := int64(-1)
 	for got+dropped < frames || heard < alarms {
@@ -223,6 +224,53 @@ func TestSlowClientLosesWaveformNeverAlarms(t *testing.T) {
 	t.Logf("%d frames read, %d dropped, %d alarms, %d annotations, %d seconds", got, dropped, heard, events, numbers)
 }
 
+// Late samples take their place in what is remembered, as they are; what is
+// older than the window is passed on and not remembered.
+func TestLateSamplesInTheSnapshot(t *testing.T) {
+	r := start(t, nil)
+	for i := range 300 { // 60 s, of which 45 to 46 s come late
+		if i < 225 || i >= 230 {
+			give(t, r.Frames(), topics.Frames, frame("p1", i))
+		}
+	}
+	p := r.connect(protocolProto)
+	p.subscribe("p1")
+	until(p, snapshotOf("p1"))
+	give(t, r.Frames(), topics.Frames, frame("p1", 225), frame("p1", 226), frame("p1", 300))
+	give(t, r.Frames(), topics.Frames, frame("p2", 0), frame("p1", 226)) // a repeat
+	old := frame("p1", 10)
+	old.Origin.Epoch = 2 // not a repeat, but long ago
+	give(t, r.Frames(), topics.Frames, old)
+	for _, want := range []uint64{225, 226, 300, 10} {
+		if got := p.next().GetFrame().GetSamples().GetFirst(); got != want*perFrame {
+			t.Errorf("samples from %d came, want %d", got, want*perFrame)
+		}
+	}
+	q := r.connect(protocolProto)
+	q.subscribe("p1")
+	s := until(q, snapshotOf("p1"))
+	last := s.GetFrames()[len(s.GetFrames())-3:]
+	for i, want := range []uint64{225, 226, 300} {
+		if got := last[i].GetSamples().GetFirst(); got != want*perFrame {
+			t.Errorf("the Snapshot ends with samples from %d, want %d", got, want*perFrame)
+		}
+	}
+}
+
+func TestMemoryOfAPatientIsBounded(t *testing.T) {
+	r := start(t, func(c *Config) { c.PatientBytes = 64 << 10 })
+	for i := range 3000 {
+		f := frame("p1", i)
+		f.Value.GetSamples().TimeUs = epoch // time that stands still
+		give(t, r.Frames(), topics.Frames, f)
+	}
+	p := r.ward.locked("p1")
+	defer p.mu.Unlock()
+	if p.frames.bytes > 64<<10 || len(p.frames.items) > 1000 || len(p.frames.items) < 100 {
+		t.Errorf("%d frames of %d bytes are remembered", len(p.frames.items), p.frames.bytes)
+	}
+}
+
 // smallWindow dials so that little can wait in the kernel.
 func smallWindow(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -230,6 +278,46 @@ func smallWindow(ctx context.Context, network, addr string) (net.Conn, error) {
 		err = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 	}
 	return conn, err
+}
+
+func TestMetricsCount(t *testing.T) {
+	r := start(t, nil)
+	read := func(name string, labels ...string) float64 {
+		families, err := r.reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, v := range f.GetMetric() {
+				if f.GetName() == "heartwire_gateway_"+name && (len(labels) == 0 || v.GetLabel()[0].GetValue() == labels[0]) {
+					return v.GetGauge().GetValue() + v.GetCounter().GetValue()
+				}
+			}
+		}
+		return 0
+	}
+	p := r.connect(protocolJSON)
+	sound := func(on bool) { p.send(&ClientMessage{Kind: &ClientMessage_Sound{Sound: &Sound{On: on}}}) }
+	sound(false)
+	p.subscribeAll()
+	give(t, r.Alarms(), topics.Alarms, alarm("p1", "a", 1, active))
+	wait := func(what string, is func() bool) {
+		t.Helper()
+		for end := time.Now().Add(5 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("in 5 s: not %s", what)
+			}
+		}
+	}
+	until(p, snapshotOf("p1"))
+	wait("one silent page", func() bool { return read("pages_silent") == 1 && read("clients") == 1 })
+	sound(true)
+	wait("none", func() bool { return read("pages_silent") == 0 })
+	wait("a Hello and a Snapshot", func() bool {
+		return read("messages_sent_total", "hello") == 1 && read("messages_sent_total", "snapshot") == 1
+	})
+	p.Close()
+	wait("a client gone", func() bool { return read("clients") == 0 && read("clients_closed_total", "gone") == 1 })
 }
 
 func TestNewPatientsReachClientsThatWantAll(t *testing.T) {

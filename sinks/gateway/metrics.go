@@ -54,7 +54,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) sent(batch []*message) {
+func (m *metrics) sent(batch []*message, now time.Time) {
 	var n [kinds]int
 	size := 0
 	var oldest time.Time
@@ -72,7 +72,7 @@ func (m *metrics) sent(batch []*message) {
 	}
 	m.bytes.Add(float64(size))
 	if !oldest.IsZero() {
-		m.latency.Observe(time.Since(oldest).Seconds())
+		m.latency.Observe(now.Sub(oldest).Seconds())
 	}
 }
 

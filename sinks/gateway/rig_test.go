@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -27,6 +28,7 @@ var testPage = fstest.MapFS{
 type rig struct {
 	*Gateway
 	t    testing.TB
+	reg  *prometheus.Registry
 	ln   net.Listener
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	stop context.CancelFunc
@@ -49,12 +51,13 @@ func startOn(t testing.TB, ln net.Listener, change func(*Config)) *rig {
 	if change != nil {
 		change(&cfg)
 	}
-	g, err := New(cfg, testPage, slog.New(slog.DiscardHandler), nil)
+	reg := prometheus.NewRegistry()
+	g, err := New(cfg, testPage, slog.New(slog.DiscardHandler), reg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &rig{Gateway: g, t: t, ln: ln, stop: stop, done: make(chan error, 1)}
+	r := &rig{Gateway: g, t: t, reg: reg, ln: ln, stop: stop, done: make(chan error, 1)}
 	go func() { r.done <- g.Serve(ctx, ln) }()
 	if _, err := g.Addr(ctx); err != nil {
 		t.Fatal(err)

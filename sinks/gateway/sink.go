@@ -30,12 +30,17 @@ type sink[T interface {
 // Deliver implements sinks.Sink. It waits for nobody: what a client cannot
 // take is the business of that client's queue.
 func (s *sink[T]) Deliver(ctx context.Context, batch []topics.Record[T]) error {
+	return deliver(ctx, batch, s.take)
+}
+
+// deliver takes each record of a batch, and names those that were condemned.
+func deliver[T any](ctx context.Context, batch []topics.Record[T], take func(*topics.Record[T]) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	var bad sinks.RejectError
 	for i := range batch {
-		if err := s.take(&batch[i]); err != nil {
+		if err := take(&batch[i]); err != nil {
 			bad.Index, bad.Err = append(bad.Index, i), errors.Join(bad.Err, err)
 		}
 	}
@@ -142,22 +147,10 @@ type settings struct{ ward *ward }
 func (s settings) Close(context.Context) error { return nil }
 
 func (s settings) Deliver(ctx context.Context, batch []topics.Record[*topics.Setting]) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	var bad sinks.RejectError
-	for i, r := range batch {
-		if err := s.take(r); err != nil {
-			bad.Index, bad.Err = append(bad.Index, i), errors.Join(bad.Err, err)
-		}
-	}
-	if bad.Index != nil {
-		return &bad
-	}
-	return nil
+	return deliver(ctx, batch, s.take)
 }
 
-func (s settings) take(r topics.Record[*topics.Setting]) error {
+func (s settings) take(r *topics.Record[*topics.Setting]) error {
 	if r.Value == nil {
 		return errEmpty
 	}
