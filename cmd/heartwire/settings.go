@@ -61,43 +61,73 @@ func load(path string, environ, sets []string) (*loaded, error) {
 	return l, l.Validate()
 }
 
-// file decodes strictly: an unknown key or a value of the wrong kind names its line.
+// file reads a YAML file strictly: each unknown key and each value of the
+// wrong kind is told with its line, all at once.
 func (l *loaded) file(path string) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
-	if err := yaml.UnmarshalWithOptions(b, &l.Config, yaml.Strict(), yaml.DisallowUnknownField()); err != nil {
-		return fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
-	}
 	f, err := parser.ParseBytes(b, 0)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true))
 	}
+	r := fileReader{loaded: l, path: path, leaves: l.leaves()}
 	for _, doc := range f.Docs {
-		note(doc.Body, "", func(p string, line int) {
-			if _, ok := l.origins[p]; ok {
-				l.origins[p] = fmt.Sprintf("%s:%d", path, line)
-			}
-		})
+		r.read(doc.Body, "")
 	}
-	return nil
+	return errors.Join(r.errs...)
 }
 
-// note calls yield with the path and line of every mapping value below n.
-func note(n ast.Node, prefix string, yield func(path string, line int)) {
+// fileReader gives settings the values of a file.
+type fileReader struct {
+	*loaded
+	path   string
+	leaves map[string]reflect.Value
+	errs   []error
+}
+
+func (r *fileReader) wrong(n ast.Node, format string, args ...any) {
+	r.errs = append(r.errs, fmt.Errorf("%s:%d: %s", r.path, n.GetToken().Position.Line, fmt.Sprintf(format, args...)))
+}
+
+func (r *fileReader) read(n ast.Node, prefix string) {
 	var values []*ast.MappingValueNode
 	switch n := n.(type) {
+	case nil, *ast.NullNode:
 	case *ast.MappingNode:
 		values = n.Values
 	case *ast.MappingValueNode:
 		values = []*ast.MappingValueNode{n}
+	default:
+		r.wrong(n, "%s wants settings below it, not a value", prefix)
 	}
 	for _, v := range values {
 		p := join(prefix, v.Key.GetToken().Value)
-		yield(p, v.Key.GetToken().Position.Line)
-		note(v.Value, p, yield)
+		leaf, ok := r.leaves[p]
+		switch {
+		case ok:
+			if err := yaml.NodeToValue(v.Value, leaf.Addr().Interface(), yaml.Strict()); err != nil {
+				r.wrong(v.Key, "%s: %s: want a %s", p, v.Value, kind(leaf.Type()))
+				continue
+			}
+			r.origins[p] = fmt.Sprintf("%s:%d", r.path, v.Key.GetToken().Position.Line)
+		case r.section(p):
+			r.read(v.Value, p)
+		default:
+			r.wrong(v.Key, "no setting %q; `heartwire config explain` lists them", p)
+		}
 	}
+}
+
+// section reports whether there are settings below a path.
+func (r *fileReader) section(path string) bool {
+	for p := range r.leaves {
+		if strings.HasPrefix(p, path+".") {
+			return true
+		}
+	}
+	return false
 }
 
 func join(prefix, name string) string {
@@ -136,6 +166,8 @@ func kind(t reflect.Type) string {
 		return "true or false"
 	case t.Kind() == reflect.Float64:
 		return "number"
+	case t.Kind() == reflect.String:
+		return "text"
 	default:
 		return "whole number"
 	}
