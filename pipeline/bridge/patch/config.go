@@ -43,7 +43,7 @@ type Config struct {
 
 	Behaviour Behaviour `yaml:"behaviour"`
 
-	// Boot, if set, gives a device's next boot number instead of StateDir.
+	// Boot, if set, gives a device's next boot number instead of StateDir; one call at a time.
 	Boot func(device string) (uint64, error) `yaml:"-"`
 	// Entries, if set, is told the fate of each frame, from several goroutines.
 	Entries func(Entry) `yaml:"-"`

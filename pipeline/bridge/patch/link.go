@@ -166,7 +166,7 @@ func (l *link) drop(m *message, f Fate) {
 func (l *link) reboot(d *device, now time.Time) error {
 	if len(l.devices) == 1 {
 		l.lost(now, nil)
-		l.retryAt = later(l.retryAt, d.at(d.taken))
+		l.retryAt = d.at(d.taken)
 		return nil
 	}
 	m, err := d.status(true)
@@ -195,7 +195,9 @@ func (l *link) lost(now time.Time, cause error) {
 	}
 	l.conn.tear()
 	l.conn = nil
-	l.retryAt = now
+	// Not at once: a broker that is about to stop may still take a connection
+	// and never answer on it, and a thousand patches need not come together.
+	l.retryAt = now.Add(time.Duration(l.luck.between(0.1, 0.4) * 1e9))
 	l.ward.away(l, cause)
 	// A status is said anew by the next connection.
 	isStatus := func(m *message) bool { return m.retain }

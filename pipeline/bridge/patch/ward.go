@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -129,6 +130,12 @@ func (w *Ward) devices() ([]*device, error) {
 	default:
 		boots = bootClock(time.Now)
 	}
+	var one sync.Mutex // patches reboot when they like
+	boot := func(device string) (uint64, error) {
+		one.Lock()
+		defer one.Unlock()
+		return boots(device)
+	}
 	recordings, err := w.recordings()
 	if err != nil {
 		return nil, err
@@ -144,7 +151,7 @@ func (w *Ward) devices() ([]*device, error) {
 			source = &limited{source, uint64(w.conf.For.Seconds() * source.Rate())}
 		}
 		phase := w.conf.Frame.Seconds() / w.conf.Speed * float64(i) / float64(len(devices))
-		if devices[i], err = newDevice(&w.conf, i, source, boots, begin.Add(time.Duration(phase*1e9))); err != nil {
+		if devices[i], err = newDevice(&w.conf, i, source, boot, begin.Add(time.Duration(phase*1e9))); err != nil {
 			return nil, err
 		}
 	}

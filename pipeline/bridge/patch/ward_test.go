@@ -307,7 +307,7 @@ func TestBehaviours(t *testing.T) {
 			t.Errorf("the device's clock is %s ahead, want an hour", off)
 		}
 	}
-	if n := len(b.frames); twice < n/20 || twice > n/6 || swapped < n/20 || swapped > n/5 {
+	if n := len(b.frames); twice < n/20 || twice > n/6 || swapped < n/20 || swapped > n/4 {
 		t.Errorf("of %d frames %d came twice and %d late", n, twice, swapped)
 	}
 	if q := float64(missing) / float64(250*2*56); q < 0.014 || q > 0.022 {
