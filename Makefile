@@ -1,7 +1,82 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PAGE = sinks/gateway/page
 # buf, pinned: a newer one is a change of its own.
 BUF = go run github.com/bufbuild/buf/cmd/buf@v1.59.0
+# Our Go files: not those of the page's packages.
+GO_DIRS = $(wildcard cmd pipeline sinks stages test topics)
+gofiles = find $(GO_DIRS) -name node_modules -prune -o -name '*.go' -print
+# Fails with the difference when what was made is not what is committed.
+unchanged = git diff --exit-code HEAD -- $(1) && new=$$(git ls-files --others --exclude-standard -- $(1)) && \
+	if [ -n "$$new" ]; then echo "made, but not committed: $$new"; exit 1; fi
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## all of Heartwire in one process, with eight synthetic patients
+	go run ./cmd/heartwire up
+
+.PHONY: build
+build: ## the static binary ./heartwire
+	CGO_ENABLED=0 go build -trimpath -o heartwire ./cmd/heartwire
+
+.PHONY: fmt
+fmt: ## format the Go code
+	$(gofiles) | xargs gofmt -w
+
+.PHONY: lint
+lint: ## is it formatted, and does go vet find nothing?
+	@unformatted=$$($(gofiles) | xargs gofmt -l); if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+	CGO_ENABLED=0 go vet ./...
+	CGO_ENABLED=0 go vet -tags real ./...
+
+.PHONY: test
+test: lint ## what needs Go alone: unit, scenario, conformance, arch, fuzz seeds, end to end in one process
+	CGO_ENABLED=0 go test -timeout 5m ./...
+
+# One package at a time: brokers and browsers on two cores would else keep
+# each other from what is timed. HEARTWIRE_WITHOUT=data,chromium leaves pieces
+# out; what did not run is said last.
+.PHONY: test-real
+test-real: ## all tests again with the race detector, on real Kafka, mosquitto, Chromium and recordings
+	@list=$$(mktemp); trap 'cat "$$list"; rm -f "$$list"' EXIT; \
+	export HEARTWIRE_NOT_RUN="$$list"; \
+	case ",$${HEARTWIRE_WITHOUT:-}," in *,page,*) echo "NOT RUN: the page's own tests (HEARTWIRE_WITHOUT names page)" >>"$$list" ;; *) $(MAKE) page-test ;; esac; \
+	case ",$${HEARTWIRE_WITHOUT:-}," in *,race,*) race=; echo "NOT RUN: the race detector (HEARTWIRE_WITHOUT names race)" >>"$$list" ;; *) race=-race ;; esac; \
+	set -x; go test $$race -tags real -count=1 -p 1 -timeout 25m ./...
+
+.PHONY: bench
+bench: ## 1,000 emulated patches on one real broker: CPU, latency, memory; HEARTWIRE_BENCH_ARGS='--patients 100'
+	go test -tags real -run '^$$' -bench Cluster -benchtime 1x -timeout 60m ./test/bench
 
 .PHONY: generate
-generate: ## Protobuf code beside its schemas
+generate: $(PAGE)/node_modules ## code from the Protobuf schemas, for Go and for the page
 	$(BUF) lint
 	$(BUF) generate
+	cd $(PAGE) && npm run --silent generate
+
+.PHONY: generate-check
+generate-check: generate ## is the generated code that is committed what the schemas give?
+	@$(call unchanged,$(addsuffix /*.pb.go,topics sinks/gateway) $(PAGE)/src/gen)
+
+.PHONY: page
+page: $(PAGE)/node_modules ## build the page into the files that the binary embeds
+	cd $(PAGE) && npm run --silent build
+
+.PHONY: page-check
+page-check: page ## do its types hold, and is the built page that is committed what the sources build?
+	cd $(PAGE) && npm run --silent check
+	@$(call unchanged,$(PAGE)/dist)
+
+.PHONY: page-test
+page-test: $(PAGE)/node_modules ## the page's own tests, which need no browser
+	cd $(PAGE) && npm run --silent check && npm test --silent
+
+# The page's tools, exactly as its lock file names them.
+$(PAGE)/node_modules: $(PAGE)/package-lock.json
+	cd $(PAGE) && npm ci --no-audit --no-fund
+	@touch $@
