@@ -15,6 +15,7 @@ import (
 	paho "github.com/eclipse/paho.mqtt.golang"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/proto"
 
@@ -30,6 +31,9 @@ var siteKey = []byte("0123456789abcdef0123456789abcdef")
 
 const patience = 20 * time.Second
 
+// quick lets a group notice a dead member in a second.
+var quick = kfake.BrokerConfigs(map[string]string{"group.min.session.timeout.ms": "1000"})
+
 // site is a Kafka, an MQTT broker and what a bridge needs to work between them.
 type site struct {
 	t     testing.TB
@@ -41,7 +45,7 @@ type site struct {
 
 func newSite(t testing.TB) *site {
 	t.Helper()
-	kconf, _ := pipelinetest.Cluster(t)
+	kconf, _ := pipelinetest.Cluster(t, quick)
 	broker, err := local.StartMQTT(t.TempDir(), "127.0.0.1:0", quiet(t))
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +58,7 @@ func siteOn(t testing.TB, kconf kafka.Config, broker string) *site {
 	t.Helper()
 	s := &site{t: t, kafka: kconf, mqtt: mqtt.DefaultConfig(), conf: bridge.DefaultConfig(), log: quiet(t)}
 	s.mqtt.Broker = broker
+	s.conf.SessionTimeout = time.Second
 	s.conf.SiteKeyFile = filepath.Join(t.TempDir(), "site.key")
 	if err := os.WriteFile(s.conf.SiteKeyFile, siteKey, 0o600); err != nil {
 		t.Fatal(err)
@@ -196,7 +201,7 @@ func read[T proto.Message](s *site, topic topics.Topic[T], n int, satisfies func
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			if rec.Partition != topics.Partition(rec.Key, s.kafka.Partitions) {
+			if rec.Key != "" && rec.Partition != topics.Partition(rec.Key, s.kafka.Partitions) {
 				s.t.Errorf("a record of key %q is in partition %d", string(rec.Key), rec.Partition)
 			}
 			if satisfies == nil || satisfies(rec) {
@@ -425,4 +430,25 @@ func TestWrongPartitionsEndTheBridge(t *testing.T) {
 	} else if want := fmt.Sprintf("has %d partitions", pipelinetest.Partitions); !bytes.Contains([]byte(err.Error()), []byte(want)) {
 		t.Fatalf("%v does not say that the topic %s", err, want)
 	}
+}
+
+// count is how many runs of samples stand in frames.
+func (s *site) count() int {
+	s.t.Helper()
+	from := map[int32]int64{}
+	for p := range s.kafka.Partitions {
+		from[p] = 0
+	}
+	n := 0
+	err := kafka.ReadRange(context.Background(), s.kafka, s.log, topics.Frames.On(s.kafka.Site), from, nil, func(r *kgo.Record) error {
+		rec, err := kafka.Decode(topics.Frames, r)
+		if rec.Value.GetSamples() != nil {
+			n++
+		}
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
 }

@@ -15,7 +15,7 @@ import (
 // While Kafka is away nothing is acknowledged; when it is back nothing is missing.
 func TestKafkaAwayAndBack(t *testing.T) {
 	dir, port := t.TempDir(), freePort(t)
-	opts := []kfake.Opt{kfake.Ports(port), kfake.DataDir(dir)}
+	opts := []kfake.Opt{quick, kfake.Ports(port), kfake.DataDir(dir)}
 	kconf, cluster := pipelinetest.Cluster(t, opts...)
 	broker, err := local.StartMQTT(t.TempDir(), "127.0.0.1:0", quiet(t))
 	if err != nil {
@@ -42,7 +42,7 @@ func TestKafkaAwayAndBack(t *testing.T) {
 	b.stop()
 }
 
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -56,7 +56,7 @@ func freePort(t *testing.T) int {
 
 // The MQTT broker is restarted under the bridge and the patch.
 func TestMQTTBrokerAwayAndBack(t *testing.T) {
-	kconf, _ := pipelinetest.Cluster(t)
+	kconf, _ := pipelinetest.Cluster(t, quick)
 	dir := t.TempDir()
 	broker, err := local.StartMQTT(dir, "127.0.0.1:0", quiet(t))
 	if err != nil {
