@@ -131,15 +131,18 @@ func (c Config) compare(s topics.Spec, there kadm.TopicDetails, settings map[str
 	return changes
 }
 
-// Apply makes the changes that are not refused. It never deletes.
+// Apply makes the changes that are not refused, and returns when every topic
+// is there for whoever asks. It never deletes.
 func (c Config) Apply(ctx context.Context, cl *kgo.Client, changes []Change) error {
 	adm := kadm.NewClient(cl)
 	var errs []error
+	created := false
 	for _, ch := range changes {
 		switch {
 		case ch.Refused != "":
 		case ch.What == "create":
 			errs = append(errs, c.create(ctx, adm, ch.Topic))
+			created = true
 		default:
 			to := ch.To
 			res, err := adm.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: ch.What, Value: &to}}, ch.Topic)
@@ -151,7 +154,28 @@ func (c Config) Apply(ctx context.Context, cl *kgo.Client, changes []Change) err
 			}
 		}
 	}
+	if created && errors.Join(errs...) == nil {
+		errs = append(errs, c.settled(ctx, cl))
+	}
 	return errors.Join(errs...)
+}
+
+// settled waits until no topic is missing any more: brokers learn of a new
+// topic one after the other.
+func (c Config) settled(ctx context.Context, cl *kgo.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		changes, err := c.Plan(ctx, cl)
+		if err == nil && !slices.ContainsFunc(changes, func(ch Change) bool { return ch.What == "create" }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the new topics are not there after a minute: %w", errors.Join(err, ctx.Err()))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (c Config) create(ctx context.Context, adm *kadm.Client, name string) error {
