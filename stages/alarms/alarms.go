@@ -1,0 +1,148 @@
+// Package alarms decides when somebody must come: it folds a patient's chart
+// into the lives of alarms. It alone knows limits and priorities.
+//
+// It promises that
+//
+//   - one episode is one alarm, under one identity, however often its log is
+//     played again (identity.go);
+//   - an alarm that is open goes on until its condition is seen to be over:
+//     that samples stop, leads fall off or noise comes ends none;
+//   - missing samples are a technical alarm and never a bodily one.
+//
+// rules.go is the table of rules, condition.go the one small machine they all
+// run on. DESIGN.md has the table in words, and why it is as it is.
+package alarms
+
+import (
+	"fmt"
+	"time"
+
+	"heartwire/stages"
+	"heartwire/topics"
+)
+
+// Name is the stage's name, and Version the version of its state's encoding:
+// it rises when the table of rules changes in number or order.
+const (
+	Name    = "alarms"
+	Version = 1
+)
+
+const (
+	// restateEvery bounds how far back a reader must look to know all open alarms.
+	restateEvery = time.Hour
+	// A key of which nothing has been heard for so long is forgotten, unless
+	// an alarm is open. The registry says the limits again when it is bound.
+	forgetAfter = 10 * time.Minute
+)
+
+// Stage is the stage. It is for any number of keys and goroutines: all that it
+// remembers is in the State.
+func Stage() stages.Stage[State, *topics.Chart, *topics.Alarm] {
+	return stages.Stage[State, *topics.Chart, *topics.Alarm]{Name: Name, Version: Version, Processor: processor{}}
+}
+
+type processor struct{}
+
+// Process folds one record of the chart. An error says what about it cannot be.
+func (processor) Process(s *State, r topics.Record[*topics.Chart], emit func(*topics.Alarm)) error {
+	s.patient = string(r.Key)
+	c := r.Value
+	switch k := c.GetKind().(type) {
+	case *topics.Chart_Second:
+		s.heard(c.GetTimeUs())
+		s.judge(&r, k.Second, emit)
+	case *topics.Chart_Limits:
+		return s.limit(k.Limits)
+	case *topics.Chart_Binding:
+		s.heard(c.GetTimeUs())
+		if !k.Binding.GetBound() {
+			s.endAll(endMoved, emit)
+		}
+	case *topics.Chart_Vital:
+	default:
+		return fmt.Errorf("a chart record of no kind that this version knows")
+	}
+	return nil
+}
+
+// Advance counts time, and says open alarms again each hour.
+func (processor) Advance(s *State, t *topics.Tick, emit func(*topics.Alarm)) error {
+	s.time += t.Elapsed()
+	s.idle += t.Elapsed()
+	if !s.fresh {
+		s.now += t.Elapsed().Microseconds()
+	}
+	s.fresh = false
+	for i := range s.conditions {
+		c := &s.conditions[i]
+		if c.phase.open() && s.time-c.saidAt >= restateEvery {
+			c.saidAt = s.time
+			a := s.alarm(i)
+			a.GetState().Restated = true
+			emit(a)
+		}
+	}
+	return nil
+}
+
+// heard notes that the key is alive.
+func (s *State) heard(us int64) {
+	s.now, s.fresh, s.idle = max(s.now, us), true, 0
+}
+
+// judge puts each rule to what is known of this second. The table is in an
+// order in which what inhibits comes before what is inhibited.
+func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit func(*topics.Alarm)) {
+	for i := range rules {
+		rule, limit := &rules[i], rules[i].limit(&s.limits)
+		c := &s.conditions[i]
+		c.step(s, i, r, event{sec, limit, rule.verdict(sec, limit, c.phase.open()), s.inhibited(rule)}, emit)
+	}
+}
+
+// inhibited reports a rule over which a worse one speaks: one that is open
+// and has not yet been seen to be over.
+func (s *State) inhibited(r *rule) bool {
+	for _, by := range r.under {
+		if s.conditions[by].phase == active {
+			return true
+		}
+	}
+	return false
+}
+
+// high reports that a HIGH alarm is open.
+func (s *State) high() bool {
+	for i := range s.conditions {
+		if s.conditions[i].phase.open() && s.conditions[i].priority == topics.Priority_PRIORITY_HIGH {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *State) endAll(reason string, emit func(*topics.Alarm)) {
+	for i := range s.conditions {
+		if c := &s.conditions[i]; c.phase.open() {
+			c.end(s, i, reason, s.now, emit)
+		}
+		s.conditions[i] = condition{}
+	}
+}
+
+// alarm is the record of a rule's open alarm as it stands.
+func (s *State) alarm(i int) *topics.Alarm {
+	rule, c := &rules[i], &s.conditions[i]
+	shown := c.value
+	if !rule.beyond(shown, c.limit) {
+		shown = c.worst // why it was said, not how well it is now
+	}
+	return &topics.Alarm{Patient: s.patient, TimeUs: s.now, Kind: &topics.Alarm_State{State: &topics.AlarmState{
+		Id: c.id.String(), Version: c.version, Rule: rule.name, RuleVersion: rule.version,
+		Priority: c.priority, Technical: rule.technical, Condition: topics.AlarmCondition_ALARM_CONDITION_ACTIVE,
+		Text: rule.text(shown, c.limit), Value: c.value, Limit: c.limit, Unit: rule.unit,
+		Lead: c.lead, Quality: c.quality, OnsetUs: c.onsetUs, RaisedUs: c.raisedUs,
+		Worst: c.worst, LimitsVersion: s.limits.version,
+	}}}
+}

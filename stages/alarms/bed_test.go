@@ -1,0 +1,203 @@
+package alarms_test
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"heartwire/pipeline/fold"
+	"heartwire/stages/alarms"
+	"heartwire/topics"
+)
+
+const began = int64(1_700_000_000_000_000) // µs
+
+// bed plays a script of seconds to the stage and writes down what it says, a
+// line a record: the second, the priority, the text.
+type bed struct {
+	t       *testing.T
+	fold    *fold.Partition[alarms.State, *alarms.State, *topics.Chart, *topics.Alarm]
+	key     string
+	log     []topics.Record[*topics.Chart]
+	second  int
+	ticks   uint64
+	last    *topics.Second
+	story   []string
+	said    []*topics.Alarm
+	sinceS  float64
+	silentS float64
+}
+
+func newBed(t *testing.T, key string) *bed {
+	return &bed{t: t, key: key, last: &topics.Second{}, fold: fold.New[alarms.State, *alarms.State](alarms.Stage(), topics.Charts, 0, 0)}
+}
+
+func (b *bed) put(c *topics.Chart) {
+	b.t.Helper()
+	r := topics.Record[*topics.Chart]{Key: topics.Key(c.GetPatient()), Offset: int64(len(b.log)), Value: c}
+	b.log = append(b.log, r)
+	if err := b.fold.Fold(r); err != nil {
+		b.t.Fatal(err)
+	}
+	said, bad := b.fold.Take()
+	for _, x := range bad {
+		b.t.Fatalf("condemned %v: %v", x.Record.Value, x.Err)
+	}
+	for _, x := range said {
+		b.said = append(b.said, x.Value)
+		b.story = append(b.story, b.line(x.Value.GetState()))
+	}
+	b.fold.Commit()
+}
+
+func (b *bed) line(a *topics.AlarmState) string {
+	how := fmt.Sprintf("v%d", a.Version)
+	switch {
+	case a.Restated:
+		how = "again"
+	case a.Condition == topics.AlarmCondition_ALARM_CONDITION_ENDED:
+		how = "ended: " + a.EndReason
+	case a.Version == 1:
+		how = "raised"
+	}
+	return fmt.Sprintf("%d %s %s (%s)", b.second, strings.TrimPrefix(a.Priority.String(), "PRIORITY_"), a.Text, how)
+}
+
+// tick is the end of a second.
+func (b *bed) tick() {
+	b.t.Helper()
+	b.ticks++
+	b.put(topics.Charts.Wrap(&topics.Tick{N: b.ticks, Owner: 1, ElapsedUs: 1e6}))
+}
+
+// play reads a script: "10 hr 72" is ten seconds of a heart at 72 /min. Words
+// set fields until they are set again; hr - is an unknown rate, beat a silence
+// that begins here, gone one of samples.
+//
+//	12 hr 134; 5 flat; 30 gone
+func (b *bed) play(script string) *bed {
+	b.t.Helper()
+	for _, part := range strings.Split(script, ";") {
+		words := strings.Fields(part)
+		n, err := strconv.Atoi(words[0])
+		if err != nil {
+			b.t.Fatalf("%q: %v", part, err)
+		}
+		sec := b.set(words[1:])
+		for range n {
+			b.say(sec)
+			sec.Rebooted = false
+		}
+	}
+	return b
+}
+
+func (b *bed) set(words []string) *topics.Second {
+	b.t.Helper()
+	sec := proto.CloneOf(b.last)
+	sec.Suspended, sec.LeadOff, sec.Quality, sec.Lead = false, false, 0.9, "II"
+	rates := func(v *float64) { sec.Rate, sec.RateFast, sec.RateSlow = v, v, v }
+	flat, gone := false, false
+	for i := 0; i < len(words); i++ {
+		number := func() float64 {
+			i++
+			v, err := strconv.ParseFloat(words[i], 64)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			return v
+		}
+		switch words[i] {
+		case "hr":
+			rates(proto.Float64(number()))
+		case "noise":
+			sec.Suspended = true
+			rates(nil)
+		case "off":
+			sec.LeadOff, sec.Suspended = true, true
+			rates(nil)
+		case "flat":
+			flat = true
+		case "gone":
+			gone = true
+		case "battery":
+			sec.BatteryPercent = proto.Uint32(uint32(number()))
+		case "clock":
+			sec.ClockOffsetS = number()
+		case "frames":
+			sec.FrameS = number()
+		case "reboot":
+			sec.Rebooted = true
+		default:
+			b.t.Fatalf("no word %q", words[i])
+		}
+	}
+	if !flat {
+		b.sinceS = -1
+	} else if b.sinceS < 0 {
+		b.sinceS = 0.3
+	}
+	if !gone {
+		b.silentS = -1
+	} else if b.silentS < 0 {
+		b.silentS = 0
+	}
+	b.last = sec
+	return sec
+}
+
+// say says one second and its tick.
+func (b *bed) say(model *topics.Second) {
+	b.t.Helper()
+	b.second++
+	sec := proto.CloneOf(model)
+	sec.SampleUs = began + int64(b.second)*1e6
+	at := sec.SampleUs
+	switch {
+	case b.silentS >= 0:
+		b.silentS++
+		sec.SinceSampleS = b.silentS
+		sec.SampleUs -= int64(b.silentS * 1e6)
+	case sec.Suspended:
+	case b.sinceS >= 0:
+		b.sinceS++
+		sec.SinceBeatS = proto.Float64(b.sinceS)
+		if b.sinceS >= 4 {
+			sec.Rate, sec.RateFast, sec.RateSlow = new(float64), nil, nil
+		}
+	default:
+		sec.SinceBeatS = proto.Float64(0.4)
+	}
+	if sec.SinceSampleS >= 10 {
+		sec.Rate, sec.RateFast, sec.RateSlow, sec.SinceBeatS = nil, nil, nil, nil
+	}
+	if sec.LeadOff {
+		sec.LeadOffS = 1
+	}
+	b.put(&topics.Chart{Patient: b.key, TimeUs: at, Kind: &topics.Chart_Second{Second: sec}})
+	b.tick()
+}
+
+func (b *bed) limits(version uint64, list ...*topics.Limit) *bed {
+	b.t.Helper()
+	b.put(&topics.Chart{Patient: b.key, Kind: &topics.Chart_Limits{Limits: &topics.Limits{Version: version, Limits: list}}})
+	return b
+}
+
+func (b *bed) leave() *bed {
+	b.t.Helper()
+	b.put(&topics.Chart{Patient: b.key, Kind: &topics.Chart_Binding{Binding: &topics.Binding{Device: "patch-1"}}})
+	return b
+}
+
+// want compares the story with what it must be, a line each.
+func (b *bed) want(lines ...string) {
+	b.t.Helper()
+	got, want := strings.Join(b.story, "\n"), strings.Join(lines, "\n")
+	if got != want {
+		b.t.Errorf("the story is\n%s\n\nand must be\n%s", got, want)
+	}
+}
