@@ -15,6 +15,9 @@ const (
 	blankAfter  = 0.012 // after a pace pulse in which the signal is the pulse's (IEC 60601-2-27: pulses of 0.1 to 2 ms, with their overshoot)
 	betterBy    = 0.3   // another lead must be so much better,
 	betterFor   = 3     // for so many seconds, before it is chosen
+	silentFrom  = 432   // 2.4 s in samples of internalRate without a beat: before asystole is said, at 3 s at the earliest,
+	silentBeats = 2     // another lead that has shown so many intervals
+	standsOut   = 0.5   // with beats so far above its noise is looked at
 	sayStep     = 0.25  // the change of an index that is said
 	pulseKept   = 2.5   // s for which a pace pulse is kept
 	maxPulses   = 256   // pace pulses taken from a frame, and kept; no pacemaker gives so many in 10 s

@@ -107,6 +107,8 @@ func (a *analysis) compare() {
 	}
 	chosen, spare := &a.leads[a.chosen.lead], &a.leads[a.spare.lead]
 	switch {
+	case a.silent() && a.spare.qrs.contrast() >= standsOut:
+		a.better = betterFor
 	case spare.worth() <= chosen.worth()+betterBy || a.spare.qrs.contrast() <= a.chosen.qrs.contrast():
 		a.better = 0
 	case chosen.quality.flat:
@@ -114,6 +116,15 @@ func (a *analysis) compare() {
 	default:
 		a.better++
 	}
+}
+
+// silent reports that the chosen lead has shown no beat for long, while the
+// spare has gone on: its complexes are too small here, or it hangs loose.
+func (a *analysis) silent() bool {
+	c, s := &a.chosen.qrs, &a.spare.qrs
+	since := c.last.at // 0 before the first
+	return c.learned() && c.band.n-since > silentFrom && s.hasLast && s.band.n-s.last.at < silentFrom/2 && s.rr.n >= silentBeats &&
+		a.leads[a.spare.lead].worth() >= betterBy
 }
 
 // judged says a lead's quality if it has changed.

@@ -30,7 +30,8 @@ const (
 	tSlope         = 0.5  // of the last beat's slope: below it, a peak within tWindow is a T wave
 	bothWays       = 0.1  // a QRS complex goes up and down; what goes one way is a step of the electrode (Hamilton 2002)
 	narrow         = 0.6  // of its height is left of a complex of 40 ms when it is smoothed over 17 ms, and less of a spike of 10 ms (IEC 60601-2-27)
-	floor          = 0.15 // mV in the band: deflections up to 0.15 mV are no beats (IEC 60601-2-27, 201.12.1.101.15)
+	lowest         = 0.15 // mV: deflections up to it are no beats (IEC 60601-2-27); smoothing only lowers them
+	floor          = 0.08 // mV of energy, the least threshold: broad complexes of 0.5 mV have more
 	decayTo        = 0.08 // of the threshold
 	watchShare     = 0.7  // of what would be searched back now: a candidate above it is not given up
 )
@@ -169,9 +170,20 @@ func (d *detector) measure(p *peak) {
 		w = d.band.sharp[i%historyLen]
 		sharp = max(sharp, w, -w)
 	}
-	if best < narrow*sharp {
+	if best < narrow*sharp || d.height(p.at) <= lowest {
 		p.level = 0
 	}
+}
+
+// height is the range of the low-passed signal around a peak in mV, added up
+// from its slopes.
+func (d *detector) height(at uint64) float32 {
+	var v, low, high float32
+	for i := at - peakSpan; i <= at+peakSpan; i += slopeLag {
+		v += d.band.slope[i%historyLen]
+		low, high = min(low, v), max(high, v)
+	}
+	return high - low
 }
 
 // judge decides what is plain, and keeps what is not.

@@ -71,8 +71,8 @@ func (s *State) begin(r *topics.Samples, rebooted bool, v voice) {
 	if r.GetFirst() > 0 {
 		s.gaps = append(s.gaps, span{0, r.GetFirst()})
 	}
-	if s.lateLife == (life{r.GetDevice(), r.GetBoot()}) {
-		s.lateDone = append(s.lateDone, span{0, s.lateNext}) // what it was, is not known so well any more: better not twice
+	if s.lateNext > 0 && s.lateLife == (life{r.GetDevice(), r.GetBoot()}) {
+		s.lateDone = append(s.lateDone, span{0, s.lateNext}) // which of it came is not known any more: rather not than twice
 	}
 	s.device = deviceState{battery: -1, online: s.device.online, onlineSaid: s.device.onlineSaid}
 	s.describe(r, rebooted, v)

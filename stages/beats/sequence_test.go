@@ -384,6 +384,30 @@ func TestAnotherLeadTakesOver(t *testing.T) {
 	}
 }
 
+func TestALeadTooSmallIsLeft(t *testing.T) {
+	h := regular(250, 40, 70)
+	h.leads, h.shrink = []string{"II", "V5"}, []float64{0.1, 0.7}
+	progress, last := uint64(0), uint64(0)
+	for _, a := range fold(t, ticked(h.frames())) {
+		switch {
+		case a.GetBeat() != nil:
+			last = a.GetSample()
+		case a.GetProgress() != nil:
+			progress = a.GetProgress().GetComplete()
+		}
+		allowed := 4.0
+		if last == 0 {
+			allowed = 5.5 // the first 3 s are for learning
+		}
+		if silence := float64(progress-min(last, progress)) / h.rate; silence > allowed {
+			t.Fatalf("%.1f s without a beat, though V5 shows them", silence)
+		}
+	}
+	if last == 0 {
+		t.Fatal("no beats")
+	}
+}
+
 func TestALooseElectrodeIsNoAsystole(t *testing.T) {
 	h := regular(240, 40, 70)
 	h.leads, h.shrink = []string{"II", "V5"}, []float64{1, 0.7}
