@@ -173,10 +173,10 @@ func (a *analysis) walk(s *topics.Samples, i int, begin, end uint64) {
 	case a.spare.lead:
 		t = &a.spare
 	}
-	step, second := max(int(a.rate*slopeStep+0.5), 1), int(math.Ceil(a.rate))
+	step, second, gain := max(int(a.rate*slopeStep+0.5), 1), int(math.Ceil(a.rate)), l.gain/1000
 	for ; w.at < to; w.at++ {
 		w.count += int64(deltas[w.at])
-		x := float32(min(max(float64(w.count)*l.gain/1000, -limitMV), limitMV))
+		x := bounded(float64(w.count) * gain)
 		if l.quality.add(x, isRail(w.count), step); l.quality.counts >= second {
 			l.quality.close()
 			if i == a.chosen.lead {
@@ -192,6 +192,17 @@ func (a *analysis) walk(s *topics.Samples, i int, begin, end uint64) {
 			t.push(x)
 		}
 	}
+}
+
+// bounded is a value in mV within limitMV. Comparing costs less here than min and max.
+func bounded(mv float64) float32 {
+	if mv > limitMV {
+		return limitMV
+	}
+	if mv < -limitMV {
+		return -limitMV
+	}
+	return float32(mv)
 }
 
 // pace says the pace pulses among begin..end and keeps them.

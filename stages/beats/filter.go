@@ -19,8 +19,9 @@ func (m *mean) fill(v float32) {
 }
 
 func (m *mean) push(v float32) float32 {
-	m.sum += float64(v) - float64(m.ring[m.at])
-	m.ring[m.at] = v
+	old := &m.ring[m.at]
+	m.sum += float64(v) - float64(*old)
+	*old = v
 	if m.at++; m.at == len(m.ring) {
 		m.at = 0
 	}
@@ -99,5 +100,8 @@ func (b *band) push(v float32) float32 {
 	slope := passed - b.passed[n%slopeLag]
 	b.passed[n%slopeLag] = passed
 	b.slope[(at-slopeLag/2)%historyLen] = b.lowed[(at+lowDelay)%alignLen] - b.lowed[(at+lowDelay-slopeLag)%alignLen]
-	return b.energy.push(max(slope, -slope)) * (energyLen / (2. * slopeLag))
+	if slope < 0 {
+		slope = -slope
+	}
+	return b.energy.push(slope) * (energyLen / (2. * slopeLag))
 }

@@ -44,7 +44,12 @@ func (q *quality) add(v float32, rail bool, step int) {
 		b.low, b.high = v, v
 	}
 	q.counts++
-	b.low, b.high = min(b.low, v), max(b.high, v)
+	if v < b.low {
+		b.low = v
+	}
+	if v > b.high {
+		b.high = v
+	}
 	if rail {
 		b.clipped++
 	}
@@ -55,9 +60,13 @@ func (q *quality) add(v float32, rail bool, step int) {
 	q.lag = step - 1
 	if q.has {
 		d := v - q.last
-		d = max(d, -d)
+		if d < 0 {
+			d = -d
+		}
 		b.sum += d
-		b.max = max(b.max, d)
+		if d > b.max {
+			b.max = d
+		}
 		b.n++
 	}
 	q.last, q.has = v, true
@@ -94,6 +103,9 @@ func (q *quality) interrupt() { q.has, q.lag = false, 0 }
 func isRail(c int64) bool {
 	if c < 0 {
 		c = ^c
+	}
+	if c < 1<<15-1 {
+		return false
 	}
 	switch c {
 	case 1<<15 - 1, 1<<17 - 1, 1<<23 - 1, 1<<31 - 1:

@@ -19,15 +19,16 @@ const limitMV = 1e4
 // Lanczos window of three lobes at the lower of the two rates, so that nothing
 // above half of it is folded back.
 type kernel struct {
-	rate float64
-	taps int
-	half int       // samples to each side of an output's position
-	w    []float32 // phases+1 rows of taps
+	rate  float64
+	ratio float64 // input samples for one output
+	taps  int
+	half  int       // samples to each side of an output's position
+	w     []float32 // phases+1 rows of taps
 }
 
 func newKernel(rate float64) *kernel {
 	width := lobes * math.Max(rate/internalRate, 1) // of a side, in input samples
-	k := &kernel{rate: rate, half: int(math.Ceil(width))}
+	k := &kernel{rate: rate, ratio: rate / internalRate, half: int(math.Ceil(width))}
 	k.taps = 2*k.half + 1
 	k.w = make([]float32, (phases+1)*k.taps)
 	row64 := make([]float64, k.taps)
@@ -81,10 +82,10 @@ func (r *resampler) reset(k *kernel) {
 
 // plan looks where the next output lies.
 func (r *resampler) plan() {
-	pos := float64(r.out) * r.k.rate / internalRate
-	whole := math.Floor(pos)
-	r.ready = uint64(whole) + uint64(r.k.half) + 1
-	phase := int((pos-whole)*phases + 0.5)
+	pos := float64(r.out) * r.k.ratio
+	whole := uint64(pos)
+	r.ready = whole + uint64(r.k.half) + 1
+	phase := int((pos-float64(whole))*phases + 0.5)
 	r.row = r.k.w[phase*r.k.taps : (phase+1)*r.k.taps]
 }
 
@@ -110,8 +111,9 @@ func (r *resampler) pull() (float32, bool) {
 		return 0, false
 	}
 	var sum float32
-	for i, v := range r.ring[r.at : r.at+len(r.row)] {
-		sum += v * r.row[i]
+	row := r.row
+	for i, v := range r.ring[r.at:][:len(row)] {
+		sum += v * row[i]
 	}
 	r.out++
 	r.plan()
