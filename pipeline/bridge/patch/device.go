@@ -22,16 +22,17 @@ type device struct {
 	begin  time.Time // when its first sample was measured
 	frame  int       // samples in a frame
 
-	due    time.Time // when the next frame is complete
-	boot   uint64
-	first  uint64 // of the next frame, since the boot
-	taken  uint64 // samples since the beginning, over all boots
-	reboot uint64 // taken at which it starts anew; 0 never
-	vitals uint64 // taken at which the next vitals are due
-	held   *message
-	over   bool // the source has ended
-	block  Block
-	out    topics.PatchFrame
+	due      time.Time // when the next frame is complete
+	boot     uint64
+	first    uint64 // of the next frame, since the boot
+	taken    uint64 // samples since the beginning, over all boots
+	reboot   uint64 // taken at which it starts anew; 0 never
+	vitals   uint64 // taken at which the next vitals are due
+	held     *message
+	over     bool // the source has ended
+	block    Block
+	measured int // samples of block that the source gave; more is padding
+	out      topics.PatchFrame
 }
 
 // message is something to publish.
@@ -111,6 +112,8 @@ func (d *device) next(send func(*message), fate func(Entry)) (rebooted bool, err
 		d.release(send)
 		return false, nil
 	}
+	// The rest of a source may be shorter than a frame can be.
+	d.block.pad(frameSamples(d.source.Rate(), minFrame))
 	m, err := d.message()
 	if err != nil {
 		return false, err
@@ -167,7 +170,8 @@ func (d *device) read(n int) bool {
 		d.over = true
 		return false
 	}
-	d.taken += uint64(d.block.Len())
+	d.measured = d.block.Len()
+	d.taken += uint64(d.measured)
 	return true
 }
 
@@ -186,6 +190,7 @@ func (d *device) skip(n uint64) bool {
 func (d *device) message() (*message, error) {
 	b, f := &d.block, &d.out
 	n := b.Len()
+	before := d.taken - uint64(d.measured)
 	missing, some := d.missing()
 	first := d.first
 	d.first += uint64(n)
@@ -194,7 +199,7 @@ func (d *device) message() (*message, error) {
 	}
 	f.Device, f.Boot, f.First, f.Rate = d.name, d.boot, first, d.source.Rate()
 	f.Missing, f.PacePulses = missing, b.Pulses
-	f.DeviceTimeUs = d.clock(d.taken - uint64(n))
+	f.DeviceTimeUs = d.clock(before)
 	f.BatteryPercent = d.battery()
 	for k, l := range f.Leads {
 		l.Off, l.Deltas = b.Off[k], l.Deltas[:0]

@@ -247,6 +247,17 @@ func (l *link) dialled(d dialled, now time.Time) {
 			l.live.push(m)
 		}
 	}
+	if l.recent(now) {
+		l.live.list = append(l.live.list, l.backlog.list...)
+		l.backlog = queue{}
+	}
+}
+
+// recent says that all of the backlog was measured so lately that it can go
+// out as if the connection had not been lost, and in order.
+func (l *link) recent(now time.Time) bool {
+	i := slices.IndexFunc(l.backlog.list, func(m *message) bool { return m.isFrame })
+	return i < 0 || now.Sub(l.backlog.list[i].entry.Due) <= stale
 }
 
 // send writes what may be sent now.

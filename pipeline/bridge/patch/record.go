@@ -83,35 +83,43 @@ func (p *player) Leads() []LeadSpec { return p.rec.leads }
 // for all leads alike.
 func (p *player) Read(b *Block, n int) error {
 	length := len(p.rec.counts[0])
-	if p.at == length {
-		if !p.loop {
-			return io.EOF
-		}
-		p.at = 0
+	if p.at == length && !p.loop {
+		return io.EOF
 	}
-	n = min(n, length-p.at)
+	if !p.loop {
+		n = min(n, length-p.at)
+	}
 	b.reset(p.n, len(p.rec.leads), n)
 	for i := range n {
-		absent := 0
-		for k, lead := range p.rec.counts {
-			if b.Counts[k][i] = lead[p.at+i]; b.Counts[k][i] == wfdb.Missing {
-				absent++
-			}
+		if p.at == length {
+			p.at = 0
 		}
-		if absent == 0 {
-			continue
-		}
-		all := absent == len(p.rec.counts)
-		if all {
-			b.miss(i)
-		}
-		for k := range b.Counts {
-			if b.Counts[k][i] == wfdb.Missing {
-				b.Counts[k][i] = 0
-				b.Off[k] = b.Off[k] || !all
-			}
+		p.sample(b, i)
+		p.at++
+	}
+	p.n += uint64(n)
+	return nil
+}
+
+// sample copies one sample of each lead.
+func (p *player) sample(b *Block, i int) {
+	absent := 0
+	for k, lead := range p.rec.counts {
+		if b.Counts[k][i] = lead[p.at]; b.Counts[k][i] == wfdb.Missing {
+			absent++
 		}
 	}
-	p.at, p.n = p.at+n, p.n+uint64(n)
-	return nil
+	if absent == 0 {
+		return
+	}
+	all := absent == len(p.rec.counts)
+	if all {
+		b.miss(i)
+	}
+	for k := range b.Counts {
+		if b.Counts[k][i] == wfdb.Missing {
+			b.Counts[k][i] = 0
+			b.Off[k] = b.Off[k] || !all
+		}
+	}
 }

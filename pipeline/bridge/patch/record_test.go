@@ -87,6 +87,12 @@ func TestRecording(t *testing.T) {
 	if err := once.Read(&b, 50); err != nil || b.Len() != 20 {
 		t.Errorf("the end has %d samples, %v; want 20", b.Len(), err)
 	}
+	if b.pad(20); b.Len() != 20 || b.Missing != nil {
+		t.Errorf("padding what is long enough gave %d samples", b.Len())
+	}
+	if b.pad(23); b.Len() != 23 || len(b.Counts[1]) != 23 || len(b.Missing) != 23 || b.Missing[19] || !b.Missing[20] || !b.Missing[22] {
+		t.Errorf("padding gave %d samples, missing %v", b.Len(), b.Missing)
+	}
 	if err := once.Read(&b, 50); !errors.Is(err, io.EOF) {
 		t.Errorf("after the end: %v", err)
 	}
@@ -107,7 +113,7 @@ func TestRecordingByMQTT(t *testing.T) {
 	c.Scripts, c.Records, c.Loop = nil, []string{writeRecord(t)}, true
 	stats := run(t, t.Context(), c)
 	settle(t, b, l)
-	// 4 rounds of 1000 samples; a frame ends where the record does.
+	// 4 rounds of 1000 samples in frames of 50.
 	if want := int64(3 * 4 * 20); stats.Delivered != want || len(b.vitals) != 0 {
 		t.Errorf("%+v and %d vitals, want %d frames and none: a recording has no SpO2", stats, len(b.vitals), want)
 	}

@@ -68,6 +68,19 @@ func (b *Block) miss(i int) {
 	b.Missing[i] = true
 }
 
+// pad fills the block up to n samples with missing ones.
+func (b *Block) pad(n int) {
+	for i := b.Len(); i < n; i++ {
+		for k, lead := range b.Counts {
+			b.Counts[k] = append(lead, 0)
+		}
+		if b.Missing == nil {
+			b.Missing = make([]bool, i)
+		}
+		b.Missing = append(b.Missing, true)
+	}
+}
+
 // EventKind says what is true of an Event's sample.
 type EventKind uint8
 

@@ -110,9 +110,8 @@ func (w *Ward) links(b *broker) ([]*link, error) {
 		links[i%n].devices = append(links[i%n].devices, d)
 	}
 	for _, l := range links {
-		// The round trip of a far broker must not slow down a backlog sent at
-		// 50 times speed: 64 frames of 250 ms are 0.3 s of it.
-		l.window = min(64*len(l.devices), 4096)
+		// As the protocol asks of a patch: enough for 5 s of frames at 250 ms.
+		l.window = min(20*len(l.devices), 4096)
 		l.limit = int(w.conf.Backlog/w.conf.Frame) * len(l.devices)
 		slices.SortStableFunc(l.devices, func(a, b *device) int { return a.due.Compare(b.due) })
 	}
