@@ -9,6 +9,7 @@ package topics
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -43,6 +44,8 @@ type Topic[T proto.Message] struct {
 	New  func() T      // an empty value
 	Tick func(T) *Tick // the tick in a value, or nil; nil for a topic without ticks
 	Wrap func(*Tick) T // a value that carries a tick; nil for a topic without ticks
+
+	header func() string // of HeaderSchema, put together once
 }
 
 // Any is a topic whose type is not known: for tools that treat all alike.
@@ -65,6 +68,9 @@ func define[M any, T interface {
 		Spec: spec,
 		Key:  func(v T) Key { return Key(key(v)) },
 		New:  func() T { return T(new(M)) },
+		header: sync.OnceValue(func() string {
+			return fmt.Sprintf("%s/%d", T(new(M)).ProtoReflect().Descriptor().Name(), spec.Schema)
+		}),
 	}
 }
 
@@ -77,9 +83,7 @@ func (t Topic[T]) withTicks(get func(T) *Tick, wrap func(*Tick) T) Topic[T] {
 func (t Topic[T]) About() Spec { return t.Spec }
 
 // Header is the value of the header "schema".
-func (t Topic[T]) Header() string {
-	return fmt.Sprintf("%s/%d", t.New().ProtoReflect().Descriptor().Name(), t.Schema)
-}
+func (t Topic[T]) Header() string { return t.header() }
 
 var marshal = proto.MarshalOptions{Deterministic: true}
 

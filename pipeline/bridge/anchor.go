@@ -95,6 +95,7 @@ type device struct {
 	recent []run     // ring of the newest runs, to find contradictions
 	at     int       // next place in recent
 	clock  clockSkew // of the device
+	key    string    // under which it is watched while it is nobody's; "" until needed
 }
 
 const (

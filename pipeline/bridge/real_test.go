@@ -21,7 +21,7 @@ func mosquitto(t testing.TB, dir string, port int) *os.Process {
 	t.Helper()
 	conf := filepath.Join(dir, "mosquitto.conf")
 	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location %s/\n"+
-		"autosave_interval 1\nmax_queued_messages 0\nmax_inflight_messages 1000\nmessage_size_limit 1048576\nlog_type error\nuser root\n", port, dir)
+		"autosave_interval 1\nmax_queued_messages 0\nmax_inflight_messages 1000\nmax_packet_size 1100000\nlog_type error\nuser root\n", port, dir)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -148,7 +148,14 @@ func (t *term) patient(device string, from, until int64) (key string, assigned b
 	if p := t.bindings.patient(device, from, until); p != "" {
 		return p, true
 	}
-	return string(topics.Unassigned(t.siteKey, device)), false
+	d := t.devices[device]
+	if d == nil {
+		return string(topics.Unassigned(t.siteKey, device)), false
+	}
+	if d.key == "" {
+		d.key = string(topics.Unassigned(t.siteKey, device))
+	}
+	return d.key, false
 }
 
 // maxOriginal is how much of a refused message is kept.
