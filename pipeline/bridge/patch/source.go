@@ -91,7 +91,8 @@ const (
 	Onset                  // the first sample of a step of the script
 )
 
-// Event is the truth about one sample, for tests of what finds it again.
+// Event is the truth about one sample, for tests of what finds it again. A beat
+// is there though its samples are missing or its leads are off.
 type Event struct {
 	Sample uint64
 	Kind   EventKind

@@ -375,3 +375,32 @@ func BenchmarkSynth(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/62, "ns/sample")
 }
+
+// The demonstration shows what it promises: within a minute two patients are
+// in an alarm, and the others are not.
+func TestDemoAlarms(t *testing.T) {
+	for i, script := range Demo() {
+		s := synth(t, script, func(s *SynthConfig) { s.Seed = 1<<20 + uint64(i) })
+		var longest, stop, fast, last float64
+		for _, e := range read(t, s, 60).Events {
+			if e.Kind != Beat {
+				continue
+			}
+			at := float64(e.Sample) / s.Rate()
+			if rr := at - last; rr > longest {
+				longest, stop = rr, last
+			}
+			if at > 25 && at <= 55 {
+				fast += 2
+			}
+			last = at
+		}
+		stops, races := longest > 4, fast > 120
+		if stops != (i == 2) || races != (i == 4) {
+			t.Errorf("patient %d: longest pause %.1f s, %.0f /min from 25 to 55 s", i+1, longest, fast)
+		}
+		if i == 2 && (stop < 33 || stop > 35.5 || longest < 11 || longest > 14) {
+			t.Errorf("patient 3: a pause of %.1f s from %.1f s on, want 12 s from 35 s on", longest, stop)
+		}
+	}
+}
