@@ -68,12 +68,10 @@ func TestHandshakeRefusals(t *testing.T) {
 			t.Errorf("a second client was let in though max_clients is 1")
 		}
 		p.Close()
-		for range 100 {
-			if r.ward.vacancy() == nil {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
+		for r.ward.reserve() != nil { // until it has left
+			time.Sleep(10 * time.Millisecond)
 		}
+		r.ward.release()
 	}
 	r.ready.Store(false)
 	if _, resp, err := r.try(protocolProto, nil); err == nil || resp.StatusCode != http.StatusServiceUnavailable {

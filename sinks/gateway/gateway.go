@@ -49,7 +49,6 @@ type Gateway struct {
 
 	users  *users // nil: no credentials are asked for
 	assets map[string]asset
-	wg     sync.WaitGroup // clients
 }
 
 // New makes a gateway that shows page, whose root holds index.html. It
@@ -183,7 +182,7 @@ func (g *Gateway) drain(srv *http.Server) {
 		srv.Close()
 	}
 	gone := make(chan struct{})
-	go func() { g.wg.Wait(); close(gone) }()
+	go func() { g.ward.present.Wait(); close(gone) }()
 	select {
 	case <-gone:
 	case <-ctx.Done():
@@ -202,15 +201,16 @@ func (g *Gateway) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	protocol := choose(websocket.Subprotocols(r))
-	switch err := g.ward.vacancy(); {
-	case protocol == "":
+	if protocol == "" {
 		http.Error(w, "ask for the subprotocol "+protocolProto+" or "+protocolJSON, http.StatusBadRequest)
 		return
-	case err != nil:
-		refuse(w, err.Error())
-		return
-	case !g.ready.Load():
+	}
+	if !g.ready.Load() {
 		refuse(w, "the log is still being read; try again in a moment")
+		return
+	}
+	if err := g.ward.reserve(); err != nil {
+		refuse(w, err.Error())
 		return
 	}
 	c := newClient(g.ward, protocol == protocolJSON)
@@ -225,8 +225,9 @@ func (g *Gateway) live(w http.ResponseWriter, r *http.Request) {
 		},
 	}
 	ws, err := up.Upgrade(hijack{w, door}, r, nil)
-	if err != nil {
-		return // it has been answered
+	if err != nil { // it has been answered
+		g.ward.release()
+		return
 	}
 	c.ws, c.conn = ws, door.Conn
 	g.admit(c, door)
@@ -241,14 +242,13 @@ func (g *Gateway) admit(c *client, door *replies) {
 	c.push(say(kindHello, &ServerMessage{Kind: &ServerMessage_Hello{Hello: &Hello{
 		Site: g.cfg.Site, Notice: Notice, ServerTimeUs: time.Now().UnixMicro(), Build: g.cfg.Build,
 	}}}))
-	g.wg.Add(1)
-	if err := g.ward.join(c); err != nil {
-		c.end("refused", closing(websocket.CloseTryAgainLater, err.Error()))
+	if !g.ward.join(c) {
+		c.end("going away", closing(websocket.CloseGoingAway, errDraining.Error()))
 	}
 	// The handler returns and its buffers with it.
 	go c.read()
 	go func() {
-		defer g.wg.Done()
+		defer g.ward.release()
 		c.write()
 		g.log.Debug("a client has left", "reason", c.reason)
 	}()

@@ -49,7 +49,7 @@ func TestQueueGivesUpWhatIsWorthLeast(t *testing.T) {
 // holds, the bounds hold, and the counts are what they count.
 func TestQueueAccountsForEachMessage(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for round := range 200 {
+	for round := range 60 {
 		q := queue{maxMessages: 1 + rnd.IntN(50), maxBytes: 1000 + rnd.IntN(5000)}
 		pushed, taken := 0, 0
 		number := make(map[*message]int)

@@ -22,6 +22,8 @@ type ward struct {
 	devices  map[string]holder // by settings
 	clients  map[*client]struct{}
 	all      map[*client]topicSet // clients that want every patient
+	places   int                  // taken, by clients and by handshakes
+	present  sync.WaitGroup       // of the places
 	draining bool
 
 	decided decisions
@@ -112,33 +114,40 @@ func (w *ward) fold(key topics.Key, f func(*patient)) {
 	}
 }
 
-// join lets a client in, or says why not.
-func (w *ward) join(c *client) error {
+// reserve keeps a place for a client whose handshake begins, or says why
+// there is none.
+func (w *ward) reserve() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.room(); err != nil {
-		return err
-	}
-	w.clients[c] = struct{}{}
-	w.metrics.clients.Inc()
-	return nil
-}
-
-// vacancy says why no client can be let in, or nil.
-func (w *ward) vacancy() error {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	return w.room()
-}
-
-func (w *ward) room() error {
 	switch {
 	case w.draining:
 		return errDraining
-	case len(w.clients) >= w.cfg.MaxClients:
-		return fmt.Errorf("there are %d clients, as many as max_clients allows; close one or raise it", len(w.clients))
+	case w.places >= w.cfg.MaxClients:
+		return fmt.Errorf("there are %d clients, as many as max_clients allows; close one or raise it", w.places)
 	}
+	w.places++
+	w.present.Add(1)
 	return nil
+}
+
+// release gives the place back.
+func (w *ward) release() {
+	w.mu.Lock()
+	w.places--
+	w.mu.Unlock()
+	w.present.Done()
+}
+
+// join lets in a client that has a place; false says that it is too late.
+func (w *ward) join(c *client) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.draining {
+		return false
+	}
+	w.clients[c] = struct{}{}
+	w.metrics.clients.Inc()
+	return true
 }
 
 // list is the clients as they are now.
