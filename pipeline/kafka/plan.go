@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"heartwire/topics"
 )
@@ -160,22 +161,48 @@ func (c Config) Apply(ctx context.Context, cl *kgo.Client, changes []Change) err
 	return errors.Join(errs...)
 }
 
-// settled waits until no topic is missing any more: brokers learn of a new
-// topic one after the other.
+// settled waits until every broker knows every topic: they learn of a new one
+// one after the other, and whoever comes next may ask any of them.
 func (c Config) settled(ctx context.Context, cl *kgo.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
-		changes, err := c.Plan(ctx, cl)
-		if err == nil && !slices.ContainsFunc(changes, func(ch Change) bool { return ch.What == "create" }) {
+		err := c.everywhere(ctx, cl)
+		if err == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the new topics are not there after a minute: %w", errors.Join(err, ctx.Err()))
+			return fmt.Errorf("the new topics are not there after a minute: %w", err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// everywhere is an error while a broker does not know a topic.
+func (c Config) everywhere(ctx context.Context, cl *kgo.Client) error {
+	brokers, err := kadm.NewClient(cl).ListBrokers(ctx)
+	if err != nil {
+		return fmt.Errorf("list brokers: %w", err)
+	}
+	for _, b := range brokers {
+		req := kmsg.NewPtrMetadataRequest()
+		for _, t := range topics.All() {
+			topic := kmsg.NewMetadataRequestTopic()
+			topic.Topic = kmsg.StringPtr(t.About().On(c.Site))
+			req.Topics = append(req.Topics, topic)
+		}
+		resp, err := cl.Broker(int(b.NodeID)).RetriableRequest(ctx, req)
+		if err != nil {
+			return fmt.Errorf("ask broker %d: %w", b.NodeID, err)
+		}
+		for _, t := range resp.(*kmsg.MetadataResponse).Topics {
+			if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+				return fmt.Errorf("broker %d: %w", b.NodeID, err)
+			}
+		}
+	}
+	return nil
 }
 
 func (c Config) create(ctx context.Context, adm *kadm.Client, name string) error {

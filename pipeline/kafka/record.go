@@ -26,10 +26,15 @@ func EncodeAny(site string, t topics.Any, n int32, v proto.Message, origin topic
 	if err != nil {
 		return nil, err
 	}
+	return Raw(site, t, n, key, b, origin), nil
+}
+
+// Raw is Encode for a value that has been encoded.
+func Raw(site string, t topics.Any, n int32, key topics.Key, value []byte, origin topics.Origin) *kgo.Record {
 	spec := t.About()
 	r := &kgo.Record{
 		Topic: spec.On(site),
-		Value: b,
+		Value: value,
 		Headers: []kgo.RecordHeader{
 			{Key: topics.HeaderSchema, Value: []byte(t.Header())},
 			{Key: topics.HeaderOrigin, Value: origin.Append(nil)},
@@ -41,7 +46,7 @@ func EncodeAny(site string, t topics.Any, n int32, v proto.Message, origin topic
 			r.Partition = topics.Partition(key, n)
 		}
 	}
-	return r, nil
+	return r
 }
 
 // Decode reads a record of topic t. The error names topic, partition and offset.

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -131,6 +132,37 @@ func (p *Process) End() time.Duration {
 		p.t.Fatal("it did not end in 20 s")
 	}
 	return time.Since(began)
+}
+
+// Run runs the binary to its end, and gives what it printed. A failure fails the test.
+func Run(t testing.TB, args ...string) string {
+	t.Helper()
+	bin, err := Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, bin, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("heartwire %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// AwaitReady waits until an address answers 200.
+func AwaitReady(t testing.TB, url string, d time.Duration) {
+	t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		resp, err := http.Get(url)
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+	}
+	t.Fatalf("%s is not ready after %s", url, d)
 }
 
 // Client is what a WebSocket client has received.
