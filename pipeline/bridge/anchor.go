@@ -116,10 +116,9 @@ type clockSkew struct {
 	offset int64 // device time less sample time; 0 unknown
 }
 
-// contradicts reports whether s says something else of the same samples than
-// a recent frame did, and remembers s when it does not.
-func (d *device) contradicts(s *topics.Samples) bool {
-	r := run{s.Boot, s.First, s.Count, fingerprint(s)}
+// contradicts reports whether r says something else of the same samples than
+// a recent frame did, and remembers r when it does not.
+func (d *device) contradicts(r run) bool {
 	for _, old := range d.recent {
 		if old.first == r.first && old.boot == r.boot && old.count == r.count {
 			return old.print != r.print
@@ -203,7 +202,7 @@ func (d *device) unsaved(name string) *topics.Anchor {
 
 // restored is a device as the changelog has it; nil when that cannot be.
 func restored(r *topics.Anchor) *device {
-	if !(r.Rate >= minRate && r.Rate <= maxRate) || math.IsNaN(r.AnchorUs) || math.IsInf(r.AnchorUs, 0) {
+	if !validRate(r.Rate) || math.IsNaN(r.AnchorUs) || math.IsInf(r.AnchorUs, 0) {
 		return nil
 	}
 	a := anchor{boot: r.Boot, rate: r.Rate, at: r.AnchorUs, seen: r.ArrivalUs, next: r.Next}

@@ -160,8 +160,9 @@ func TestAnchorIsToldWhenItMattersAndRestored(t *testing.T) {
 
 func TestConflictIsSeenAndARepeatIsNot(t *testing.T) {
 	d := &device{}
-	frame := func(first uint64, v int32) *topics.Samples {
-		return &topics.Samples{Boot: 1, First: first, Rate: 250, Count: 1, Leads: []*topics.Lead{{Name: "I", Deltas: []int32{v}}}}
+	frame := func(first uint64, v int32) run {
+		s := &topics.Samples{Boot: 1, First: first, Rate: 250, Count: 1, Leads: []*topics.Lead{{Name: "I", Deltas: []int32{v}}}}
+		return run{s.Boot, s.First, s.Count, fingerprint(s)}
 	}
 	for i := range uint64(200) {
 		if d.contradicts(frame(i, 1)) {

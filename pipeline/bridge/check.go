@@ -23,32 +23,42 @@ const (
 // checkFrame checks everything but the device, brings the leads to deltas, and
 // tells how many samples each lead has.
 func checkFrame(f *topics.PatchFrame) (int, error) {
-	// Also refuses NaN, of which no comparison is true.
-	if !(f.Rate >= minRate && f.Rate <= maxRate) {
+	if !validRate(f.Rate) {
 		return 0, refuse(RateInvalid, "a rate is between %g and %g Hz", minRate, maxRate)
 	}
 	count, err := checkLeads(f.Leads)
 	if err != nil {
 		return 0, err
 	}
-	// A run of one sample more or less is allowed for, so that rates which do
-	// not divide 20 ms or 10 s need no thought.
-	if float64(count+1) <= minRun*f.Rate {
-		return 0, refuse(SamplesFew, "%d samples are less than 20 ms: keep them for the next run", count)
-	}
-	if float64(count-1) >= maxRun*f.Rate {
-		return 0, refuse(SamplesMany, "%d samples are more than 10 s: send shorter runs", count)
-	}
-	if f.Boot > math.MaxInt64 {
-		return 0, refuse(Overflow, "boot %d is past 2^63", f.Boot)
-	}
-	if last := float64(f.First) + float64(count); last/f.Rate > maxUptime {
-		return 0, refuse(Overflow, "sample %d is more than a hundred years after the boot", f.First)
+	if err := checkRun(f.Boot, f.First, f.Rate, count); err != nil {
+		return 0, err
 	}
 	if len(f.Missing) != 0 && len(f.Missing) != (count+7)/8 {
 		return 0, refuse(MissingLength, "%d bytes of missing; %d samples need %d, or none", len(f.Missing), count, (count+7)/8)
 	}
 	return count, checkPace(f, count)
+}
+
+// validRate is also false for NaN, of which no comparison is true.
+func validRate(rate float64) bool { return rate >= minRate && rate <= maxRate }
+
+// checkRun checks a run's length and its place in the counters.
+func checkRun(boot, first uint64, rate float64, count int) error {
+	switch {
+	case !validRate(rate):
+		return refuse(RateInvalid, "a rate is between %g and %g Hz", minRate, maxRate)
+	// A run of one sample more or less is allowed for, so that rates which do
+	// not divide 20 ms or 10 s need no thought.
+	case float64(count+1) <= minRun*rate:
+		return refuse(SamplesFew, "%d samples are less than 20 ms: keep them for the next run", count)
+	case float64(count-1) >= maxRun*rate:
+		return refuse(SamplesMany, "%d samples are more than 10 s: send shorter runs", count)
+	case boot > math.MaxInt64:
+		return refuse(Overflow, "boot %d is past 2^63", boot)
+	case (float64(first)+float64(count))/rate > maxUptime:
+		return refuse(Overflow, "sample %d is more than a hundred years after the boot", first)
+	}
+	return nil
 }
 
 func checkLeads(leads []*topics.Lead) (int, error) {
@@ -129,32 +139,36 @@ func checkPace(f *topics.PatchFrame, count int) error {
 	return nil
 }
 
-// fingerprint is equal for equal content: leads, missing samples and pace
-// pulses. It is FNV-1a over words: it tells apart by chance, not against
+// A fingerprint is equal for equal content: rate, leads, missing samples and
+// pace pulses. It is FNV-1a over words: it tells apart by chance, not against
 // malice, and a device can only contradict itself.
-func fingerprint(s *topics.Samples) uint64 {
-	h := uint64(14695981039346656037)
-	mix := func(v uint64) { h = (h ^ v) * 1099511628211 }
-	text := func(b string) {
-		mix(uint64(len(b)))
-		for i := range len(b) {
-			mix(uint64(b[i]))
-		}
+const printSeed = 14695981039346656037
+
+func mix(h, v uint64) uint64 { return (h ^ v) * 1099511628211 }
+
+func mixText[T string | []byte](h uint64, b T) uint64 {
+	h = mix(h, uint64(len(b)))
+	for i := range len(b) {
+		h = mix(h, uint64(b[i]))
 	}
-	mix(math.Float64bits(s.Rate))
+	return h
+}
+
+func fingerprint(s *topics.Samples) uint64 {
+	h := mix(printSeed, math.Float64bits(s.Rate))
 	for _, l := range s.Leads {
-		text(l.Name)
-		mix(math.Float64bits(l.MicrovoltsPerCount))
+		h = mixText(h, l.Name)
+		h = mix(h, math.Float64bits(l.MicrovoltsPerCount))
 		if l.Off {
-			mix(1)
+			h = mix(h, 1)
 		}
 		for _, d := range l.Deltas {
-			h = (h ^ uint64(uint32(d))) * 1099511628211
+			h = mix(h, uint64(uint32(d)))
 		}
 	}
-	text(string(s.Missing))
+	h = mixText(h, s.Missing)
 	for _, p := range s.PacePulses {
-		mix(uint64(p))
+		h = mix(h, uint64(p))
 	}
 	return h
 }

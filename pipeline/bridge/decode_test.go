@@ -267,12 +267,16 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Add(encoded(f, good()), "patch-01")
+	plain := good()
+	plain.Missing, plain.PacePulses = nil, nil
+	f.Add(encoded(f, plain), "patch-01")
 	f.Add([]byte(`{"device":"p","boot":1,"rate":250,"leads":[{"name":"I","microvolts_per_count":1,"samples":[1,2,3,4,5]}]}`), "p")
 	f.Fuzz(func(t *testing.T, payload []byte, from string) {
 		_, err := decodeVitals(payload, from)
 		mustRefuse(t, err)
 		_, err = decodeStatus(payload, from)
 		mustRefuse(t, err)
+		samePaths(t, payload, from)
 		s, err := decodeFrame(payload, from)
 		if mustRefuse(t, err) {
 			return
@@ -323,8 +327,68 @@ func TestReasonsAreBounded(t *testing.T) {
 	}
 }
 
-func BenchmarkFrame(b *testing.B) {
-	f := &topics.PatchFrame{Device: "patch-01", Boot: 1, Rate: 250}
+// samePaths wants the two ways to read a frame to agree: what is read without
+// decoding is sound, has the same fingerprint and makes the same bytes.
+func samePaths(t *testing.T, payload []byte, device string) (plain bool) {
+	t.Helper()
+	var w wire
+	if !validDevice(device) || !w.read(payload, device) {
+		return false
+	}
+	s, err := decodeFrame(payload, device)
+	if err != nil {
+		t.Fatalf("taken as it is, but refused when decoded: %v", err)
+	}
+	s.TimeUs, s.ArrivalUs = 1_700_000_000_000_000, 1_700_000_000_250_000
+	want, err := topics.Frames.Append(nil, &topics.Frame{Patient: "p01", Kind: &topics.Frame_Samples{Samples: s}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.append(nil, "p01", device, s); !bytes.Equal(got, want) {
+		t.Fatalf("as it is: %x\ndecoded:  %x", got, want)
+	}
+	if got, want := (run{w.boot, w.first, uint32(w.count), w.print}), (run{s.Boot, s.First, s.Count, fingerprint(s)}); got != want {
+		t.Fatalf("as it is %v, decoded %v", got, want)
+	}
+	if w.deviceTime != s.DeviceTimeUs {
+		t.Fatalf("device time %d, decoded %d", w.deviceTime, s.DeviceTimeUs)
+	}
+	return true
+}
+
+func TestPlainFramesAreReadAsTheyAre(t *testing.T) {
+	plain := func(how func(*topics.PatchFrame)) []byte {
+		f := good()
+		f.Missing, f.PacePulses = nil, nil
+		how(f)
+		return encoded(t, f)
+	}
+	for name, payload := range map[string][]byte{
+		"as it is":      plain(func(*topics.PatchFrame) {}),
+		"first boot":    plain(func(f *topics.PatchFrame) { f.Boot, f.First = 0, 0 }),
+		"no battery":    plain(func(f *topics.PatchFrame) { f.BatteryPercent = nil }),
+		"battery of 0":  plain(func(f *topics.PatchFrame) { *f.BatteryPercent = 0 }),
+		"no clock":      plain(func(f *topics.PatchFrame) { f.DeviceTimeUs = 0 }),
+		"clock of 1960": plain(func(f *topics.PatchFrame) { f.DeviceTimeUs = -1 }),
+		"large deltas":  plain(func(f *topics.PatchFrame) { f.Leads[0].Deltas[3] = math.MinInt32 + 100 }),
+	} {
+		if !samePaths(t, payload, "patch-01") {
+			t.Errorf("%s: was decoded", name)
+		}
+	}
+	for name, c := range badFrames(t) {
+		if samePaths(t, c.payload, c.device) {
+			t.Errorf("%s: taken as it is", name)
+		}
+	}
+	if samePaths(t, encoded(t, good()), "patch-01") {
+		t.Error("a frame with missing samples is not plain")
+	}
+}
+
+// benchmarkFrame is two leads at 250 Hz, 248 ms, of an amplitude as in life.
+func benchmarkFrame(b *testing.B) []byte {
+	f := &topics.PatchFrame{Device: "patch-01", Boot: 1, First: 62, Rate: 250}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, name := range []string{"I", "II"} {
 		l := &topics.Lead{Name: name, MicrovoltsPerCount: 2.5}
@@ -336,19 +400,31 @@ func BenchmarkFrame(b *testing.B) {
 	payload := encoded(b, f)
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
-	var d device
-	for i := range b.N {
+	return payload
+}
+
+func BenchmarkFrameDecoded(b *testing.B) {
+	payload := benchmarkFrame(b)
+	for b.Loop() {
 		s, err := decodeFrame(payload, "patch-01")
 		if err != nil {
 			b.Fatal(err)
 		}
-		s.First = uint64(i * 62)
-		if d.contradicts(s) {
-			b.Fatal("contradicts")
-		}
-		d.place(s, 1_700_000_000_000_000+int64(i)*248_000)
+		fingerprint(s)
 		if _, err := topics.Frames.Append(nil, &topics.Frame{Patient: "p01", Kind: &topics.Frame_Samples{Samples: s}}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkFrameAsItIs(b *testing.B) {
+	payload := benchmarkFrame(b)
+	var w wire
+	s := &topics.Samples{TimeUs: 1_700_000_000_000_000, ArrivalUs: 1_700_000_000_000_000}
+	for b.Loop() {
+		if !w.read(payload, "patch-01") {
+			b.Fatal("not plain")
+		}
+		w.append(nil, "p01", "patch-01", s)
 	}
 }

@@ -33,6 +33,8 @@ type term struct {
 	mu      sync.Mutex // a source that reconnects may still be handing over the last message of its old connection
 	devices map[string]*device
 	out     []*kgo.Record // of the message at hand
+	wire    wire          // the message at hand
+	samples topics.Samples
 }
 
 // deliver takes a message: everything it causes is on its way when it returns.
@@ -76,6 +78,21 @@ func (t *term) fold(m Message, arrival int64) error {
 }
 
 func (t *term) frame(m Message, arrival int64) error {
+	// A name that is known has been found valid.
+	if d := t.devices[m.Device]; d != nil && t.wire.read(m.Payload, m.Device) {
+		w := &t.wire
+		t.samples.Reset()
+		s := &t.samples
+		s.Device, s.Boot, s.First, s.Rate, s.Count = m.Device, w.boot, w.first, w.rate, uint32(w.count)
+		s.DeviceTimeUs = w.deviceTime
+		patient, err := t.place(d, s, w.print, arrival)
+		if err != nil {
+			return err
+		}
+		t.out = append(t.out, kafka.Raw(t.kafka.Site, topics.Frames, t.kafka.Partitions,
+			topics.Key(patient), w.append(nil, patient, m.Device, s), frameOrigin(s)))
+		return nil
+	}
 	s, err := decodeFrame(m.Payload, m.Device)
 	if err != nil {
 		return err
@@ -86,8 +103,21 @@ func (t *term) frame(m Message, arrival int64) error {
 		t.devices[s.Device] = d
 		t.metrics.devices.Set(float64(len(t.devices)))
 	}
-	if d.contradicts(s) {
-		return refuse(Conflict, "samples %d to %d of boot %d were sent before with other content", s.First, s.First+uint64(s.Count)-1, s.Boot)
+	patient, err := t.place(d, s, fingerprint(s), arrival)
+	if err != nil {
+		return err
+	}
+	return add(t, topics.Frames, &topics.Frame{Patient: patient, Kind: &topics.Frame_Samples{Samples: s}}, frameOrigin(s))
+}
+
+func frameOrigin(s *topics.Samples) topics.Origin {
+	return topics.Origin{Source: s.Device, Epoch: int64(s.Boot), Offset: int64(s.First)}
+}
+
+// place gives a frame its times and tells whose it is.
+func (t *term) place(d *device, s *topics.Samples, print uint64, arrival int64) (patient string, err error) {
+	if d.contradicts(run{s.Boot, s.First, s.Count, print}) {
+		return "", refuse(Conflict, "samples %d to %d of boot %d were sent before with other content", s.First, s.First+uint64(s.Count)-1, s.Boot)
 	}
 	if d.place(s, arrival) {
 		t.metrics.moved.Inc()
@@ -95,7 +125,7 @@ func (t *term) frame(m Message, arrival int64) error {
 	}
 	if a := d.unsaved(s.Device); a != nil {
 		if err := add(t, topics.BridgeChangelog, a, topics.Origin{Source: s.Device, Epoch: int64(a.Boot), Offset: int64(a.Next)}); err != nil {
-			return err
+			return "", err
 		}
 	}
 	last := s.TimeUs + int64(seconds(uint64(s.Count-1), s.Rate))
@@ -103,8 +133,7 @@ func (t *term) frame(m Message, arrival int64) error {
 	if !assigned {
 		t.metrics.unassigned.Inc()
 	}
-	return add(t, topics.Frames, &topics.Frame{Patient: patient, Kind: &topics.Frame_Samples{Samples: s}},
-		topics.Origin{Source: s.Device, Epoch: int64(s.Boot), Offset: int64(s.First)})
+	return patient, nil
 }
 
 func (t *term) vitals(m Message, arrival int64) error {

@@ -271,6 +271,7 @@ func TestSamplesThatComeAreThoseOfTheSource(t *testing.T) {
 }
 
 func TestBehaviours(t *testing.T) {
+	t.Parallel()
 	b, l := startBroker(t), new(ledger)
 	c := testConfig(b, l)
 	c.Patients, c.For = 2, 60*time.Second
@@ -322,6 +323,7 @@ func TestBehaviours(t *testing.T) {
 }
 
 func TestPresence(t *testing.T) {
+	t.Parallel()
 	b, l := startBroker(t), new(ledger)
 	c := testConfig(b, l)
 	c.Patients, c.For, c.Speed = 1, 8*time.Second, 8
@@ -351,6 +353,7 @@ func TestPresence(t *testing.T) {
 // While the broker is away patches keep what they measure, and send it later:
 // in order, beside live frames, each at least once.
 func TestBacklogAfterABrokerRestart(t *testing.T) {
+	t.Parallel()
 	b, l := startBroker(t), new(ledger)
 	c := testConfig(b, l)
 	c.Patients, c.Speed, c.For, c.CatchUp = 2, 8, 48*time.Second, 10
@@ -387,6 +390,7 @@ func TestBacklogAfterABrokerRestart(t *testing.T) {
 }
 
 func TestFullBacklogDropsTheOldest(t *testing.T) {
+	t.Parallel()
 	b, l := startBroker(t), new(ledger)
 	c := testConfig(b, l)
 	b.stop()
@@ -408,6 +412,7 @@ func TestFullBacklogDropsTheOldest(t *testing.T) {
 }
 
 func TestStopIsQuickAndSaysGoodbye(t *testing.T) {
+	t.Parallel()
 	b, l := startBroker(t), new(ledger)
 	c := testConfig(b, l)
 	c.For, c.Speed = 0, 1
@@ -431,6 +436,7 @@ func TestStopIsQuickAndSaysGoodbye(t *testing.T) {
 }
 
 func TestNoBrokerIsSaidOnce(t *testing.T) {
+	t.Parallel()
 	listen, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
