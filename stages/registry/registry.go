@@ -74,7 +74,9 @@ func (p processor) Advance(s *State, t *topics.Tick, emit func(proto.Message)) e
 	}
 	s.Since = 0
 	for i := range s.Patients {
-		emit(s.Patients[i].limitsChart(s.Wall, true))
+		if p := &s.Patients[i]; !p.Discharged {
+			emit(p.limitsChart(s.Wall, true))
+		}
 	}
 	for i := range s.Devices {
 		d := &s.Devices[i]
@@ -114,16 +116,23 @@ func (t *turn) do() error {
 	return errors.New("the request asks for nothing that this registry knows: it may be newer than the registry")
 }
 
-// maxSkew is how far the clock of whoever asks may be from the site's.
-const maxSkew = 10 * time.Minute
+const (
+	// maxBehind is how far the clock of whoever asks may be behind the site's,
+	// and how old a request may become on its way.
+	maxBehind = 10 * time.Minute
+	// maxAhead is wide because the log's time stands still while a site is
+	// switched off: its first request may come before its first tick.
+	maxAhead = 366 * 24 * time.Hour
+)
 
 func (t *turn) checkTime(us int64) error {
 	if us <= 0 {
 		return errors.New("the request has no time: say when it was asked, in µs since 1970")
 	}
-	skew := time.Duration(us-t.state.Wall) * time.Microsecond
-	if t.state.Wall != 0 && (skew > maxSkew || skew < -maxSkew) {
-		return fmt.Errorf("the request's time is %s from the site's: set the clock of the machine that asked", skew.Abs().Round(time.Second))
+	skew := us - t.state.Wall // both are times since 1970: it cannot overflow
+	if t.state.Wall > 0 && (skew > maxAhead.Microseconds() || skew < -maxBehind.Microseconds()) {
+		return fmt.Errorf("the request is from %s and the site is at %s: set the clock of the machine that asked",
+			topics.MicroTime(us).Format(time.DateTime), topics.MicroTime(t.state.Wall).Format(time.DateTime))
 	}
 	return nil
 }

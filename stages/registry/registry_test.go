@@ -2,9 +2,11 @@ package registry
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -116,9 +118,9 @@ func TestAPatchGoesFromOnePatientToTheNext(t *testing.T) {
 	expect(t, s.ask(bind("a", "p1")), `refused: patient "p1" is not admitted: put the patient first`)
 	expect(t, s.ask(put(&topics.Patient{Patient: "p1", Bed: "B01"})), "patient/p1 v1\nlimits/p1 v1\np1 has 5 limits\naccepted, version 1")
 	expect(t, s.ask(put(&topics.Patient{Patient: "p2", Bed: "B02"})), "patient/p2 v2\nlimits/p2 v2\np2 has 5 limits\naccepted, version 2")
-	expect(t, s.ask(bind("a", "p1")), "device/a v3: p1 4..now\na leaves nobody-a at 4, other p1\na enters p1 at 4, other nobody-a\naccepted, version 3")
+	expect(t, s.ask(bind("a", "p1")), "device/a v3: p1 4..now\na leaves nobody-a at 4, other p1\np1 has 5 limits\na enters p1 at 4, other nobody-a\naccepted, version 3")
 	expect(t, s.ask(bind("a", "p1")), "accepted, version 3")
-	expect(t, s.ask(bind("a", "p2")), "device/a v4: p1 4..6, p2 6..now\na leaves p1 at 6, other p2\na enters p2 at 6, other p1\naccepted, version 4")
+	expect(t, s.ask(bind("a", "p2")), "device/a v4: p1 4..6, p2 6..now\na leaves p1 at 6, other p2\np2 has 5 limits\na enters p2 at 6, other p1\naccepted, version 4")
 	expect(t, s.ask(put(&topics.Patient{Patient: "p2", Discharged: true})),
 		"patient/p2 v5\ndevice/a v5: p1 4..6, p2 6..7\na leaves p2 at 7, other nobody-a\na enters nobody-a at 7, other p2\naccepted, version 5")
 	expect(t, s.ask(bind("a", "p2")), `refused: patient "p2" is discharged: admit the patient again first`)
@@ -133,6 +135,79 @@ func TestAVersionThatIsGoneIsRefused(t *testing.T) {
 	first.Expected, second.Expected = &version, &version
 	expect(t, s.ask(first), "patient/p1 v2\nlimits/p1 v2\np1 has 5 limits\naccepted, version 2")
 	expect(t, s.ask(second), "refused: version 1 was expected and 2 is in force: look again, and ask again")
+}
+
+func TestASiteThatWasSwitchedOffTakesRequestsBeforeItsFirstTick(t *testing.T) {
+	s := newSite(t)
+	s.state.Wall = start - (30 * 24 * time.Hour).Microseconds()
+	expect(t, s.ask(put(&topics.Patient{Patient: "p1"})), "patient/p1 v1\nlimits/p1 v1\np1 has 5 limits\naccepted, version 1")
+}
+
+// Of any requests that name a version, those win that saw the one in force:
+// at most one for each version, and the version never falls.
+func TestOneRequestWinsEachVersion(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for range 50 {
+		s := newSite(t)
+		inForce := uint64(0)
+		for i := range 100 {
+			saw := inForce
+			if rnd.IntN(2) == 0 {
+				saw = uint64(rnd.IntN(100))
+			}
+			r := put(&topics.Patient{Patient: "p1", Alias: fmt.Sprint("alias ", i)})
+			r.Expected = &saw
+			won := strings.Contains(s.ask(r), "accepted")
+			if won != (saw == inForce) {
+				t.Fatalf("version %d in force, %d seen, accepted: %v", inForce, saw, won)
+			}
+			if now := s.state.patient("p1"); now != nil && now.Version < inForce || won && now.Version == inForce {
+				t.Fatalf("accepted: %v, version %d after %d", won, now.Version, inForce)
+			} else if now != nil {
+				inForce = now.Version
+			}
+		}
+	}
+}
+
+func FuzzRequest(f *testing.F) {
+	for _, r := range []*topics.Request{
+		put(&topics.Patient{Patient: "p1", Bed: "B01", Paced: true}), put(&topics.Patient{Patient: "p1", Discharged: true}),
+		bind("a", "p1"), unbind("a"), {},
+	} {
+		r.Site, r.Id, r.TimeUs = "west", "r1", start
+		b, err := proto.Marshal(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var r topics.Request
+		if proto.Unmarshal(b, &r) != nil || r.GetTick() != nil {
+			return
+		}
+		s := newSite(t)
+		s.ask(put(&topics.Patient{Patient: "p1"}))
+		s.ask(bind("a", "p1"))
+		answers := 0
+		err := s.proc.Process(&s.state, topics.Record[*topics.Request]{Value: &r}, func(v proto.Message) {
+			if set, ok := v.(*topics.Setting); ok && set.GetOutcome() != nil {
+				answers++
+			}
+		})
+		if (err == nil) != (answers == 1) {
+			t.Fatalf("%d answers, and the error %v", answers, err)
+		}
+		state, err := s.state.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again State
+		if err := again.UnmarshalBinary(state); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 func TestARepeatedRequestIsDoneOnce(t *testing.T) {
@@ -166,6 +241,8 @@ func TestBadRequestsAreRefusedInWords(t *testing.T) {
 	early.GetBind().AtUs = start
 	wrongClock := put(&topics.Patient{Patient: "p9"})
 	wrongClock.TimeUs = start - 7200e6
+	neverClock := put(&topics.Patient{Patient: "p9"})
+	neverClock.TimeUs = math.MaxInt64
 	for name, c := range map[string]struct {
 		request *topics.Request
 		want    string
@@ -181,6 +258,7 @@ func TestBadRequestsAreRefusedInWords(t *testing.T) {
 		"in future":   {late, "ahead"},
 		"before":      {early, "the present binding began"},
 		"wrong clock": {wrongClock, "set the clock"},
+		"no clock":    {neverClock, "set the clock"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)

@@ -165,6 +165,10 @@ func (t *turn) move(d *deviceState, patient string, at int64) {
 	set.Kind = &topics.Setting_Device{Device: next.record()}
 	t.say(set)
 	t.say(&topics.Frame{Patient: from, Kind: &topics.Frame_Binding{Binding: &topics.Binding{Device: d.Name, AtUs: at, Other: to}}})
+	if p := s.patient(patient); p != nil {
+		// Before the binding: whoever is watched is watched by these.
+		t.say(p.limitsChart(at, false))
+	}
 	entered := t.processor.binding(s, d.Name, to, at)
 	entered.GetBinding().Other = from
 	t.say(entered)
