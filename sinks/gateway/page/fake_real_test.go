@@ -148,7 +148,9 @@ func (f *fake) run(stop <-chan struct{}) {
 				f.write(&gateway.ServerMessage{Kind: &gateway.ServerMessage_Frame{Frame: frame}})
 			}
 			if n%5 == 0 && !p.silent {
-				f.write(&gateway.ServerMessage{Kind: &gateway.ServerMessage_Chart{Chart: p.second()}})
+				for _, chart := range append(p.vitals(), p.second()) {
+					f.write(&gateway.ServerMessage{Kind: &gateway.ServerMessage_Chart{Chart: chart}})
+				}
 			}
 		}
 		if n%5 == 0 {
@@ -267,6 +269,17 @@ func (p *patient) second() *topics.Chart {
 		second.Rate = &p.rate
 	}
 	return &topics.Chart{Patient: p.bed.Patient, TimeUs: time.Now().UnixMicro(), Kind: &topics.Chart_Second{Second: second}}
+}
+
+func (p *patient) vitals() []*topics.Chart {
+	var charts []*topics.Chart
+	for loinc, value := range map[string]float64{"59408-5": 94 + float64(p.battery%5), "9279-1": 12 + float64(p.battery%7)} {
+		charts = append(charts, &topics.Chart{
+			Patient: p.bed.Patient, TimeUs: time.Now().UnixMicro(),
+			Kind: &topics.Chart_Vital{Vital: &topics.Vital{Loinc: loinc, Value: value}},
+		})
+	}
+	return charts
 }
 
 // bed makes a patient in sinus rhythm.

@@ -3,135 +3,13 @@
 package page_test
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"image"
-	"image/png"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-
 	"heartwire/topics"
 )
-
-// browser is a tab of a Chromium with its default sound policy.
-type browser struct {
-	t   *testing.T
-	ctx context.Context
-}
-
-// chromium opens url. It fails the test when there is no browser.
-func chromium(t *testing.T, url string, width, height int64) *browser {
-	t.Helper()
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath("/usr/bin/chromium"), chromedp.NoFirstRun, chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("headless", true), chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true), chromedp.WindowSize(int(width), int(height)),
-	}
-	allocator, cancelAllocator := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancelAllocator)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	ctx, cancelTime := context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(cancelTime)
-	b := &browser{t, ctx}
-	b.do(chromedp.EmulateViewport(width, height), chromedp.Navigate(url))
-	return b
-}
-
-func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	if err := chromedp.Do(b.ctx, steps...); err != nil {
-		b.t.Fatalf("chromium: %v", err)
-	}
-}
-
-// js evaluates an expression.
-func js[T any](b *browser, expression string) T {
-	b.t.Helper()
-	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
-	if err != nil {
-		b.t.Fatalf("chromium: %s: %v", expression, err)
-	}
-	return value
-}
-
-// until waits for an expression to be true and returns how long that took.
-func (b *browser) until(expression string, within time.Duration) time.Duration {
-	b.t.Helper()
-	start := time.Now()
-	for !js[bool](b, expression) {
-		if time.Since(start) > within {
-			b.shot("failed")
-			b.t.Fatalf("after %v it is not true that %s; the page says:\n%s", within, expression, js[string](b, "document.body.innerText"))
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return time.Since(start)
-}
-
-// shot is a picture of the page; it is kept in HEARTWIRE_SHOTS where that is set.
-func (b *browser) shot(name string) image.Image {
-	b.t.Helper()
-	data, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		b.t.Fatalf("chromium: %v", err)
-	}
-	if folder := os.Getenv("HEARTWIRE_SHOTS"); folder != "" {
-		if err := os.WriteFile(filepath.Join(folder, name+".png"), data, 0o644); err != nil {
-			b.t.Fatal(err)
-		}
-	}
-	picture, err := png.Decode(bytes.NewReader(data))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return picture
-}
-
-func (b *browser) click() {
-	b.t.Helper()
-	b.do(chromedp.MouseClickXY(900, 500))
-}
-
-// box is where an element lies on the page.
-func (b *browser) box(selector string) image.Rectangle {
-	b.t.Helper()
-	at := js[[]float64](b, fmt.Sprintf("(r => [r.left, r.top, r.right, r.bottom])(document.querySelector(%q).getBoundingClientRect())", selector))
-	return image.Rect(int(at[0]), int(at[1]), int(at[2]), int(at[3]))
-}
-
-// green counts pixels of the trace's colour and its blends with the tile.
-func green(picture image.Image, in image.Rectangle) int {
-	n := 0
-	for y := in.Min.Y; y < in.Max.Y; y++ {
-		for x := in.Min.X; x < in.Max.X; x++ {
-			r, g, b, _ := picture.At(x, y).RGBA()
-			if g>>8 > 80 && g > r*3/2 && g > b*5/4 {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-// changed counts pixels that differ.
-func changed(a, b image.Image, in image.Rectangle) int {
-	n := 0
-	for y := in.Min.Y; y < in.Max.Y; y++ {
-		for x := in.Min.X; x < in.Max.X; x++ {
-			if a.At(x, y) != b.At(x, y) {
-				n++
-			}
-		}
-	}
-	return n
-}
 
 const noSound = `[...document.querySelectorAll(".banner b")].some(b => b.textContent === "NO SOUND")`
 
@@ -218,6 +96,33 @@ const (
 	boxes = `JSON.stringify([...document.querySelectorAll(".tile")].map(e => { const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height]; }))`
 )
 
+func TestFlashesKeepTheirRates(t *testing.T) {
+	f := newFake(t, bed(1, "Heron 27", 72))
+	b := chromium(t, f.URL, 1440, 900)
+	b.until(`document.querySelectorAll(".tile").length === 1`, 5*time.Second)
+	js[int](b, `window.bright = {high: [], medium: []}; {
+		const root = document.documentElement;
+		new MutationObserver(all => all.forEach(one => {
+			const name = one.attributeName.split("-")[1];
+			if (!root.hasAttribute(one.attributeName) && one.oldValue !== null) window.bright[name].push(performance.now());
+		})).observe(root, {attributes: true, attributeOldValue: true, attributeFilter: ["data-high-dim", "data-medium-dim"]});
+	} 0`)
+	time.Sleep(10 * time.Second)
+	for _, flash := range []struct {
+		name      string
+		low, high float64 // Hz
+	}{{"high", 1.9, 2.1}, {"medium", 0.55, 0.65}} {
+		hz := js[float64](b, fmt.Sprintf("(a => (a.length - 1) / (a[a.length - 1] - a[0]) * 1000)(window.bright.%s)", flash.name))
+		if hz < flash.low || hz > flash.high {
+			t.Errorf("%s flashes at %.2f Hz, want %v to %v", flash.name, hz, flash.low, flash.high)
+		}
+	}
+	most := js[int](b, `(all => Math.max(...all.map(t => all.filter(u => u >= t && u < t + 990).length)))([...window.bright.high, ...window.bright.medium])`)
+	if most > 3 {
+		t.Errorf("%d changes to bright in one second, want at most 3", most)
+	}
+}
+
 func TestAnUnknownPriorityIsHigh(t *testing.T) {
 	p := bed(1, "Heron 27", 72)
 	f := newFake(t, p)
@@ -291,6 +196,33 @@ func TestCutSocketIsSeenByThePageItself(t *testing.T) {
 	}
 }
 
+// A main thread that hangs cannot sound and cannot show an alarm: the worker
+// takes the trace away and tells the server.
+func TestHungPageIsNotLive(t *testing.T) {
+	f := newFake(t, bed(1, "Heron 27", 72), bed(2, "Maple 04", 64))
+	b := chromium(t, f.URL, 1440, 900)
+	b.until(text("[data-bed=B01] .rate")+` === "72"`, 5*time.Second)
+	b.click()
+	b.until("!("+noSound+")", 2*time.Second)
+	js[int](b, `setTimeout(() => { const end = performance.now() + 7500; while (performance.now() < end); }, 0)`)
+	start := time.Now()
+	for {
+		if on, told := f.sound(); told && !on {
+			break
+		}
+		if time.Since(start) > 5500*time.Millisecond {
+			t.Fatal("the server was not told that the page cannot sound")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Logf("told after %v", time.Since(start))
+	b.shot("after-hanging") // a picture needs the main thread, and so waits for it
+	b.until(`document.querySelectorAll(".tile.is-live").length === 2 && !(`+noSound+")", 3*time.Second)
+	if on, _ := f.sound(); !on {
+		t.Error("the server was not told that the page sounds again")
+	}
+}
+
 func TestGapKeepsItsWidth(t *testing.T) {
 	p := bed(1, "Heron 27", 72)
 	f := newFake(t, p, bed(2, "Maple 04", 64))
@@ -316,62 +248,4 @@ func TestGapKeepsItsWidth(t *testing.T) {
 	if longest < 128 || longest > 172 {
 		t.Errorf("the longest stretch without trace is %d px, want 132 (7 frames) to 152 (8)", longest)
 	}
-}
-
-func TestWardInEveryState(t *testing.T) {
-	ward := everyState()
-	f := newFake(t, ward...)
-	b := chromium(t, f.URL, 1920, 1080)
-	b.until(`document.querySelectorAll(".tile").length === 16`, 5*time.Second)
-	b.click()
-	f.do(func() { ward[10].silent = true })
-	time.Sleep(5 * time.Second)
-	b.until(`document.querySelector("[data-bed=B11].is-delayed") !== null`, time.Second)
-	b.until(`document.querySelector("[data-bed=B10].is-leadoff") !== null`, time.Second)
-	b.shot("ward")
-	for _, key := range []string{"d"} {
-		b.do(chromedp.KeyEvent(key))
-	}
-	time.Sleep(300 * time.Millisecond)
-	b.shot("ward-night")
-	// Nothing is cut off that says what and how bad.
-	cut := js[[]string](b, `[...document.querySelectorAll(".bar .text, .rate, .limits, .box")].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)`)
-	if len(cut) > 0 {
-		t.Errorf("cut off: %q", cut)
-	}
-}
-
-// everyState is sixteen beds, as the plan's picture has them.
-func everyState() []*patient {
-	names := []string{"Heron 27", "Maple 04", "Kestrel 19", "Otter 33", "Birch 11", "Finch 52", "Cedar 08", "Plover 41", "Aspen 16", "Wren 22", "Lark 30", "Rowan 65", "Swift 09", "Alder 73", "Robin 38"}
-	rates := []float64{72, 64, 186, 88, 134, 81, 46, 76, 58, 0, 69, 70, 77, 92, 66}
-	var ward []*patient
-	for i, name := range names {
-		ward = append(ward, bed(i+1, name, max(30, rates[i])))
-	}
-	raise := func(i int, priority topics.Priority, technical bool, rule, text string, ago time.Duration) {
-		ward[i].alarm(&topics.AlarmState{
-			Id: fmt.Sprint(i), Version: 1, Rule: rule, Priority: priority, Technical: technical, Text: text,
-			Condition: topics.AlarmCondition_ALARM_CONDITION_ACTIVE, OnsetUs: time.Now().Add(-ago).UnixMicro(),
-		})
-	}
-	ward[2].wave = tachycardia
-	raise(2, topics.Priority_PRIORITY_HIGH, false, "vt", "VT 186 > 100", 18*time.Second)
-	raise(4, topics.Priority_PRIORITY_MEDIUM, false, "hr.high", "HR 134 > 120", 66*time.Second)
-	raise(6, topics.Priority_PRIORITY_MEDIUM, false, "hr.low", "HR 46 < 50", 36*time.Second)
-	raise(7, topics.Priority_PRIORITY_LOW, false, "pvc", "PVC 14 > 10 /min", 271*time.Second)
-	raise(9, topics.Priority_PRIORITY_MEDIUM, true, "lead-off", "LEAD OFF 0:42", 42*time.Second)
-	ward[9].leadOff = true
-	ward[9].quality = 0
-	ward[11].bed.Paced = true
-	ward[11].pace = 60.0 / 70
-	latched := ward[13].alarm(&topics.AlarmState{
-		Id: "13", Version: 2, Rule: "asystole", Priority: topics.Priority_PRIORITY_HIGH, Text: "ASYSTOLE 4.9 > 4 s",
-		Condition: topics.AlarmCondition_ALARM_CONDITION_LATCHED,
-		OnsetUs:   time.Now().Add(-90 * time.Second).UnixMicro(), EndedUs: time.Now().Add(-80 * time.Second).UnixMicro(),
-	})
-	_ = latched
-	unassigned := bed(16, "", 84)
-	unassigned.bed.Bed, unassigned.bed.Unit, unassigned.bed.Device, unassigned.bed.Unassigned = "", "unassigned", "3F2A", true
-	return append(ward, unassigned)
 }

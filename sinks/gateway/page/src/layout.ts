@@ -104,3 +104,17 @@ function inside(width: number, height: number) {
     scale: { speed: stripWidth >= least - TRACE_LEFT ? 25 : 12.5, gain: height - bar < 60 ? 5 : 10 },
   };
 }
+
+/** Where the tile of an index lies in the grid, which is filled column by column; CSS pixels from the grid's corner. */
+export function place(at: Pick<Layout, "rows" | "tileWidth" | "tileHeight">, index: number): { x: number; y: number } {
+  return {
+    x: GAP + Math.floor(index / at.rows) * (at.tileWidth + GAP),
+    y: TOP + (index % at.rows) * (at.tileHeight + ROW_GAP),
+  };
+}
+
+/** Size of the grid with its tiles, CSS pixels. */
+export function extent(at: Pick<Layout, "rows" | "columns" | "tileWidth" | "tileHeight">): { width: number; height: number } {
+  const end = place(at, at.rows * at.columns - 1);
+  return { width: end.x + at.tileWidth, height: end.y + at.tileHeight };
+}

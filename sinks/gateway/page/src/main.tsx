@@ -5,7 +5,7 @@ import { render } from "preact";
 import { Announcer } from "./announce";
 import { bright, HIGH_HZ, MEDIUM_HZ } from "./flash";
 import { layout, type Layout } from "./layout";
-import { notLive, type Card, type Shape, type Tile, type ToMain, type ToWorker, type Ward } from "./messages";
+import { notLive, type Card, type Tile, type ToMain, type ToWorker, type Ward } from "./messages";
 import { tune } from "./schedule";
 import { App } from "./view/app";
 import { Voice } from "./voice";
@@ -15,7 +15,7 @@ import { BANNER_MS, hourMinute, notConnected, NOT_LIVE_MS, stopwatch } from "./w
 const HANDS_OFF_MS = 1_000;
 
 /** Colours that the canvas takes from style.css. */
-const TOKENS = ["tile", "tile-high", "grid", "hatch", "text-1", "text-2", "text-3", "trace", "stale", "pace", "own", "on-own"];
+const TOKENS = ["page", "tile", "tile-high", "grid", "hatch", "text-1", "text-2", "text-3", "trace", "stale", "pace", "own", "on-own"];
 
 const NOTHING: Ward = {
   at: null, site: "", unit: "", connected: false, banners: [], decision: "No decision yet", counts: [], cards: [],
@@ -38,7 +38,10 @@ class Page {
   start(): void {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const page = Math.max(1, Number(new URLSearchParams(location.search).get("page")) || 1);
-    this.send({ kind: "start", url: `${scheme}//${location.host}/v1/live`, tokens: tokens(), reduced: this.reduced.matches, page });
+    this.show();
+    const canvas = document.querySelector<HTMLCanvasElement>("canvas.strips")!.transferControlToOffscreen();
+    const url = `${scheme}//${location.host}/v1/live`;
+    this.send({ kind: "start", url, canvas, tokens: tokens(), reduced: this.reduced.matches, page }, [canvas]);
     this.worker.onmessage = (event: MessageEvent<ToMain>) => this.hear(event.data);
     this.reduced.addEventListener("change", () => this.recolour());
     addEventListener("resize", () => this.reshape(true));
@@ -147,10 +150,7 @@ class Page {
     const next = layout(Math.max(1, this.ward.order.length), innerWidth, innerHeight);
     if (!resized && JSON.stringify(next) === JSON.stringify(this.layout)) return;
     this.layout = next;
-    const shape: Shape = {
-      width: next.stripWidth, height: next.stripHeight, ratio: devicePixelRatio, scale: next.scale, leads: next.leads,
-    };
-    this.send({ kind: "shape", shape });
+    this.send({ kind: "shape", shape: { layout: next, ratio: devicePixelRatio } });
     this.show();
   }
 
@@ -160,13 +160,8 @@ class Page {
     const dead = [...this.tiles].map(([key, tile]) => [key, notLive(tile, why, "")] as const);
     const tiles = silent > NOT_LIVE_MS ? new Map(dead) : this.tiles;
     const shown = { ward: this.ward, tiles, cards: this.cards, layout: this.layout, sound: this.voice.on };
-    render(<App shown={shown} strip={this.strip} />, document.getElementById("app")!);
+    render(<App shown={shown} />, document.getElementById("app")!);
   }
-
-  private readonly strip = (key: string, element: HTMLCanvasElement): void => {
-    const canvas = element.transferControlToOffscreen();
-    this.send({ kind: "strip", key, canvas }, [canvas]);
-  };
 }
 
 function tokens(): Record<string, string> {

@@ -2,7 +2,7 @@
 // thread shows and sounds.
 
 import type { Level } from "./alarms";
-import type { Scale } from "./sweep";
+import type { Layout } from "./layout";
 
 /** State of a tile. */
 export type TileState = "live" | "delayed" | "nodata" | "leadoff" | "notlive";
@@ -104,23 +104,20 @@ export interface Ward {
   readonly loss: string;
 }
 
-/** Shape of every strip of the page. */
+/** Where and how the strips of a page are drawn. */
 export interface Shape {
-  readonly width: number;
-  readonly height: number;
+  readonly layout: Layout;
+  /** Device pixels in a CSS pixel. */
   readonly ratio: number;
-  readonly scale: Scale;
-  readonly leads: 1 | 2;
 }
 
 /** Colours of the canvas, by the names of style.css. */
 export type Tokens = Readonly<Record<string, string>>;
 
 export type ToWorker =
-  | { kind: "start"; url: string; tokens: Tokens; reduced: boolean; page: number }
+  | { kind: "start"; url: string; canvas: OffscreenCanvas; tokens: Tokens; reduced: boolean; page: number }
   | { kind: "tokens"; tokens: Tokens; reduced: boolean }
   | { kind: "shape"; shape: Shape }
-  | { kind: "strip"; key: string; canvas: OffscreenCanvas }
   | { kind: "sound"; on: boolean }
   | { kind: "alive" };
 

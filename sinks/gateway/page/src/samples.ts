@@ -193,3 +193,25 @@ export class Samples {
 function missing(bitmap: Uint8Array, i: number): boolean {
   return ((bitmap[i >> 3] ?? 0) & (1 << (i & 7))) !== 0;
 }
+
+/** Runs that hold any time of from to to. */
+export function overlapping(runs: readonly Run[], from: number, to: number): readonly Run[] {
+  let begin = runs.length;
+  while (begin > 0 && runEnd(runs[begin - 1]!) >= from) begin--;
+  let end = begin;
+  while (end < runs.length && runs[end]!.start <= to) end++;
+  return runs.slice(begin, end);
+}
+
+/** Least and greatest mV of a lead over the last ms. */
+export function extent(samples: Samples, name: string, ms: number): [number, number] {
+  let low = 0;
+  let high = 0;
+  for (const run of overlapping(samples.runs, samples.newest - ms, samples.newest)) {
+    for (const value of run.leads.find((lead) => lead.name === name)?.values ?? []) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  }
+  return [low, high];
+}

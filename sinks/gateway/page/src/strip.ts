@@ -1,8 +1,10 @@
-// One strip on its canvas: a frame clears and draws only the new columns.
+// One strip of the page's canvas: a frame clears and draws only the new columns.
 
+import { hatching } from "./hatch";
+import { place } from "./layout";
 import type { Shape, Tokens } from "./messages";
 import type { Letter } from "./patient";
-import { runEnd, type Gap, type Run, type Samples } from "./samples";
+import { extent, overlapping, type Gap, type Run, type Samples } from "./samples";
 import { ERASE_PX, pxPerMillivolt, pxPerMs, Sweep, TRACE_LEFT } from "./sweep";
 import { baselineShare, draw, type Placing } from "./trace";
 import { gap as gapText } from "./words";
@@ -27,9 +29,14 @@ const CLIP_PX = 2;
 /** Height of a pace mark, CSS pixels; it is not scaled by gain. */
 const PACE_PX = 36;
 
-/** Strip draws one patient. */
+/** Below this height of a lead's band its name and bracket stand closer, CSS pixels. */
+const LOW_PX = 60;
+
+/** Radius of a tile's corner, CSS pixels. */
+const RADIUS_PX = 6;
+
+/** Strip draws one patient, in its place on the canvas. */
 export class Strip {
-  private readonly context: Context;
   private sweep = new Sweep(TRACE_LEFT, 1, 1);
   private shape: Shape | null = null;
   private look: Look | null = null;
@@ -43,14 +50,16 @@ export class Strip {
   private drawn = NaN;
   private shares: number[][] = [];
 
-  constructor(readonly canvas: OffscreenCanvas) {
-    const context = canvas.getContext("2d", { alpha: false });
-    if (!context) throw new Error("strip: this browser has no 2d context for an offscreen canvas");
-    this.context = context;
-  }
+  constructor(private readonly context: Context) {}
 
-  /** frame draws up to cursor (ms UTC, the server's time less playout). high tints the strip of a HIGH alarm. */
-  frame(cursor: number, source: Source, look: Look, high: boolean, shape: Shape, tokens: Tokens): void {
+  /**
+   * frame draws up to cursor (ms UTC, the server's time less playout) in the
+   * tile of an index. high tints the strip of a HIGH alarm.
+   */
+  frame(cursor: number, source: Source, look: Look, high: boolean, index: number, shape: Shape, tokens: Tokens): void {
+    const { ratio, layout } = shape;
+    const { x, y } = place(layout, index);
+    this.context.setTransform(ratio, 0, 0, ratio, Math.round(x * ratio), Math.round((y + layout.bar) * ratio));
     const fresh = this.prepare(look, high, shape, tokens, source.samples.epoch);
     if (look === "empty" || look === "dead") {
       if (fresh) this.empty(look);
@@ -71,24 +80,13 @@ export class Strip {
     this.drawn = Math.min(cursor, Number.isNaN(samples.newest) ? cursor : samples.newest);
   }
 
-  /** again makes the next frame draw everything. */
-  again(): void {
-    this.look = null;
-  }
-
   /** Takes over what changed and says whether everything has to be drawn. */
   private prepare(look: Look, high: boolean, shape: Shape, tokens: Tokens, epoch: number): boolean {
     const same = look === this.look && high === this.high && shape === this.shape && tokens === this.tokens && epoch === this.epoch;
     if (same) return false;
-    if (shape !== this.shape) {
-      this.canvas.width = Math.round(shape.width * shape.ratio);
-      this.canvas.height = Math.round(shape.height * shape.ratio);
-      this.sweep = new Sweep(TRACE_LEFT, shape.width - TRACE_LEFT, pxPerMs(shape.scale));
-    }
-    this.hatch = hatching(this.context, tokens[high ? "tile-high" : "tile"]!, tokens["hatch"]!, shape.ratio);
-    this.context.setTransform(shape.ratio, 0, 0, shape.ratio, 0, 0);
-    this.context.lineJoin = "round";
-    this.context.lineCap = "round";
+    const { layout, ratio } = shape;
+    this.sweep = new Sweep(TRACE_LEFT, layout.stripWidth - TRACE_LEFT, pxPerMs(layout.scale));
+    this.hatch = hatching(this.context, tokens[high ? "tile-high" : "tile"]!, tokens["hatch"]!, ratio);
     Object.assign(this, { look, high, shape, tokens, epoch });
     this.cursor = this.drawn = NaN;
     return true;
@@ -102,34 +100,57 @@ export class Strip {
     return this.colour(this.high ? "tile-high" : "tile");
   }
 
+  private get width(): number {
+    return this.shape!.layout.stripWidth;
+  }
+
+  private get height(): number {
+    return this.shape!.layout.stripHeight;
+  }
+
+  private get leads(): number {
+    return this.shape!.layout.leads;
+  }
+
   /** Height of one lead's band, CSS pixels. */
   private get band(): number {
-    return this.shape!.height / this.shape!.leads;
+    return this.height / this.leads;
   }
 
   /** Chooses where each lead's 0 mV lies for the pass that begins, and writes names and brackets. */
   private settle(samples: Samples, all: boolean): void {
-    const perMillivolt = pxPerMillivolt(this.shape!.scale);
-    const now = samples.shown.slice(0, this.shape!.leads).map((name) => {
+    const perMillivolt = pxPerMillivolt(this.shape!.layout.scale);
+    const now = samples.shown.slice(0, this.leads).map((name) => {
       const [low, high] = extent(samples, name, this.sweep.period);
       return baselineShare(low, high, this.band, perMillivolt);
     });
     this.shares = all ? [now, now] : [this.shares[1] ?? now, now];
     const { context } = this;
-    context.fillStyle = this.background;
-    context.fillRect(0, 0, TRACE_LEFT, this.shape!.height);
-    samples.shown.slice(0, this.shape!.leads).forEach((_, i) => {
+    this.ground(TRACE_LEFT);
+    const x = this.band < LOW_PX ? 3.5 : 6.5;
+    samples.shown.slice(0, this.leads).forEach((_, i) => {
       const zero = i * this.band + now[i]! * this.band;
       context.strokeStyle = this.colour("text-3");
       context.lineWidth = 1;
       context.beginPath();
-      context.moveTo(9.5, zero - perMillivolt);
-      context.lineTo(6.5, zero - perMillivolt);
-      context.lineTo(6.5, zero);
-      context.lineTo(9.5, zero);
+      context.moveTo(x + 3, zero - perMillivolt);
+      context.lineTo(x, zero - perMillivolt);
+      context.lineTo(x, zero);
+      context.lineTo(x + 3, zero);
       context.stroke();
     });
     this.names(samples);
+  }
+
+  /** Fills the strip's left part, or all of it, within the tile's round corner. */
+  private ground(width: number): void {
+    const { context } = this;
+    context.fillStyle = this.colour("page");
+    context.fillRect(0, 0, RADIUS_PX, this.height);
+    context.fillStyle = this.background;
+    context.beginPath();
+    context.roundRect(0, 0, width, this.height, [0, 0, 0, RADIUS_PX]);
+    context.fill();
   }
 
   private names(samples: Samples): void {
@@ -137,7 +158,7 @@ export class Strip {
     context.font = "600 11px Inter, sans-serif";
     context.fillStyle = this.colour("text-2");
     context.textAlign = "left";
-    samples.shown.slice(0, this.shape!.leads).forEach((name, i) => context.fillText(name, 6, i * this.band + 14));
+    samples.shown.slice(0, this.leads).forEach((name, i) => context.fillText(name, 6, i * this.band + (this.band < LOW_PX ? 10 : 14)));
   }
 
   /** Draws columns of the times from ≤ t < to, with a trace up to until. */
@@ -153,7 +174,8 @@ export class Strip {
 
   private piece(pass: number, from: number, to: number, until: number, source: Source): void {
     const { context, sweep } = this;
-    const { ratio, width, height } = this.shape!;
+    const { width, height } = this;
+    const { ratio } = this.shape!;
     const left = Math.max(TRACE_LEFT, Math.floor(sweep.x(from, pass) * ratio) / ratio);
     const right = Math.min(width, Math.ceil(sweep.x(to, pass) * ratio) / ratio);
     context.save();
@@ -167,10 +189,10 @@ export class Strip {
     const a = from - MARGIN_PX / sweep.perMs;
     const b = Math.min(until, to + MARGIN_PX / sweep.perMs);
     this.gaps(pass, a, b, source.samples);
+    this.small(left, right, source.samples);
     this.traces(pass, a, b, source.samples);
     this.pulses(pass, a, b, source.samples);
     this.lettering(pass, a, b, source);
-    this.small(left, right, source.samples);
     context.restore();
   }
 
@@ -180,7 +202,7 @@ export class Strip {
     const step = 1000 * this.sweep.perMs;
     context.fillStyle = this.colour("grid");
     for (let x = TRACE_LEFT + Math.ceil((left - TRACE_LEFT) / step) * step; x <= right; x += step) {
-      if (x > TRACE_LEFT) context.fillRect(Math.round(x), 3, 1, this.shape!.height - 6);
+      if (x > TRACE_LEFT) context.fillRect(Math.round(x), 3, 1, this.height - 6);
     }
   }
 
@@ -190,18 +212,19 @@ export class Strip {
     if (this.look === "delayed" && samples.newest < to) {
       this.block(this.sweep.x(samples.newest, pass), this.sweep.x(to, pass));
       this.context.fillStyle = this.colour("text-1");
-      this.context.fillRect(this.sweep.x(samples.newest, pass), 3, 1.5, this.shape!.height - 6);
+      this.context.fillRect(this.sweep.x(samples.newest, pass), 3, 1.5, this.height - 6);
     }
   }
 
   private gap(pass: number, gap: Gap, from: number, to: number): void {
     const { context, sweep } = this;
-    const { height } = this.shape!;
+    const { height } = this;
     const left = sweep.x(from, pass);
     const right = sweep.x(to, pass);
     this.block(left, right);
     context.strokeStyle = this.colour("text-3");
     context.lineWidth = 1;
+    context.lineCap = "butt";
     context.setLineDash([2, 2]);
     context.beginPath();
     for (const x of [left, sweep.x(gap.to, pass)]) {
@@ -220,7 +243,7 @@ export class Strip {
 
   private block(left: number, right: number): void {
     this.context.fillStyle = this.hatch!;
-    this.context.fillRect(left, 0, right - left, this.shape!.height);
+    this.context.fillRect(left, 0, right - left, this.height);
   }
 
   private placing(run: Run, pass: number, band: number): Placing {
@@ -230,7 +253,7 @@ export class Strip {
       x0: this.sweep.x(run.start, pass),
       dx: run.dt * this.sweep.perMs,
       baseline: top + (shares[band] ?? 0.66) * this.band,
-      perMillivolt: pxPerMillivolt(this.shape!.scale),
+      perMillivolt: pxPerMillivolt(this.shape!.layout.scale),
       top: top + CLIP_PX,
       bottom: top + this.band - CLIP_PX,
       ratio: this.shape!.ratio,
@@ -241,8 +264,9 @@ export class Strip {
     const { context } = this;
     context.strokeStyle = context.fillStyle = this.colour(this.look === "delayed" ? "stale" : "trace");
     context.lineWidth = 1.6;
+    context.lineJoin = context.lineCap = "round";
     const runs = overlapping(samples.runs, from, to);
-    samples.shown.slice(0, this.shape!.leads).forEach((name, band) => {
+    samples.shown.slice(0, this.leads).forEach((name, band) => {
       let joined = false;
       context.beginPath();
       for (const run of runs) {
@@ -290,7 +314,7 @@ export class Strip {
         if (time < from || time > to) continue;
         const x = this.sweep.x(time, pass);
         const top = Math.max(8, 0.66 * this.band - PACE_PX);
-        context.fillRect(x - 0.75, top, 1.5, Math.min(PACE_PX, this.shape!.height - top - 2));
+        context.fillRect(x - 0.75, top, 1.5, Math.min(PACE_PX, this.height - top - 2));
         this.triangle(x, top, -1, 3.5);
       }
     }
@@ -302,14 +326,15 @@ export class Strip {
     context.textAlign = "center";
     context.fillStyle = this.colour(this.look === "delayed" ? "stale" : "text-1");
     for (const { time, letter } of source.letters) {
-      if (time >= from && time <= to) context.fillText(letter, this.sweep.x(time, pass), this.shape!.height - 4);
+      if (time >= from && time <= to) context.fillText(letter, this.sweep.x(time, pass), this.height - 4);
     }
   }
 
   /** Leads' names, and speed and gain where they are not 25 and 10. */
   private small(left: number, right: number, samples: Samples): void {
     const { context } = this;
-    const { width, height, scale } = this.shape!;
+    const { width, height } = this;
+    const { scale } = this.shape!.layout;
     if (left < TRACE_LEFT + 40) this.names(samples);
     const parts = [scale.speed === 25 ? "" : `${scale.speed} mm/s`, scale.gain === 10 ? "" : `${scale.gain} mm/mV`].filter(Boolean);
     if (parts.length === 0 || right < width - 120) return;
@@ -325,11 +350,11 @@ export class Strip {
     const x = sweep.column(cursor);
     context.save();
     context.beginPath();
-    context.rect(TRACE_LEFT, 0, this.shape!.width, this.shape!.height);
+    context.rect(TRACE_LEFT, 0, this.width - TRACE_LEFT, this.height);
     context.clip();
     context.fillStyle = this.colour("text-1");
     context.globalAlpha = 0.75;
-    context.fillRect(x, 3, 1.5, this.shape!.height - 6);
+    context.fillRect(x, 3, 1.5, this.height - 6);
     context.globalAlpha = 1;
     if (this.look === "live") this.dot(cursor, samples);
     context.restore();
@@ -353,10 +378,9 @@ export class Strip {
   /** A strip without a trace: hatched, or dark and saying so when nobody else can say it any more. */
   private empty(look: Look): void {
     const { context } = this;
-    const { width, height } = this.shape!;
-    context.fillStyle = this.background;
-    context.fillRect(0, 0, width, height);
-    this.block(0, width);
+    const { width, height } = this;
+    this.ground(width);
+    this.block(RADIUS_PX, width);
     this.grid(TRACE_LEFT, width);
     if (look !== "dead") return;
     context.fillStyle = this.colour("own");
@@ -366,46 +390,4 @@ export class Strip {
     context.textAlign = "center";
     context.fillText("NOT LIVE", width / 2, height / 2 + 6);
   }
-}
-
-/** Runs that hold any time of from to to. */
-function overlapping(runs: readonly Run[], from: number, to: number): readonly Run[] {
-  let begin = runs.length;
-  while (begin > 0 && runEnd(runs[begin - 1]!) >= from) begin--;
-  let end = begin;
-  while (end < runs.length && runs[end]!.start <= to) end++;
-  return runs.slice(begin, end);
-}
-
-/** Least and greatest mV of a lead over the last ms. */
-function extent(samples: Samples, name: string, ms: number): [number, number] {
-  let low = 0;
-  let high = 0;
-  for (const run of overlapping(samples.runs, samples.newest - ms, samples.newest)) {
-    for (const value of run.leads.find((lead) => lead.name === name)?.values ?? []) {
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-  }
-  return [low, high];
-}
-
-/** Diagonal lines on a background. */
-function hatching(context: Context, background: string, line: string, ratio: number): CanvasPattern {
-  const size = Math.round(8 * ratio);
-  const canvas = new OffscreenCanvas(size, size);
-  const pen = canvas.getContext("2d")!;
-  pen.fillStyle = background;
-  pen.fillRect(0, 0, size, size);
-  pen.strokeStyle = line;
-  pen.lineWidth = ratio;
-  pen.beginPath();
-  for (const offset of [-size, 0, size]) {
-    pen.moveTo(offset - 1, size + 1);
-    pen.lineTo(offset + size + 1, -1);
-  }
-  pen.stroke();
-  const pattern = context.createPattern(canvas, "repeat")!;
-  pattern.setTransform(new DOMMatrix().scale(1 / ratio));
-  return pattern;
 }

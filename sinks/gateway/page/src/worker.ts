@@ -1,6 +1,7 @@
 // The worker: socket, decoding, timers and strips. A hidden tab does not slow
 // it down, and a main thread that hangs does not stop it.
 
+import { extent } from "./layout";
 import { Link } from "./link";
 import type { Shape, Tile, ToMain, Tokens, ToWorker } from "./messages";
 import { Strip, type Look } from "./strip";
@@ -20,7 +21,9 @@ const clock = () => performance.now();
 class Page {
   private readonly ward: Ward;
   private readonly link: Link;
-  private readonly strips = new Map<string, Strip>();
+  private readonly context: OffscreenCanvasRenderingContext2D;
+  private strips = new Map<string, Strip>();
+  private order: readonly string[] = [];
   private readonly sent = new Map<string, Tile>();
   private shape: Shape | null = null;
   private alive: number | null = null;
@@ -30,9 +33,13 @@ class Page {
   constructor(
     url: string,
     page: number,
+    private readonly canvas: OffscreenCanvas,
     private tokens: Tokens,
     private reduced: boolean,
   ) {
+    const context = canvas.getContext("2d", { alpha: false });
+    if (!context) throw new Error("this browser has no 2d context for an offscreen canvas");
+    this.context = context;
     this.ward = new Ward(page);
     this.link = new Link(url, clock, (message, local) => {
       // An alarm does not wait for the next tick.
@@ -52,13 +59,12 @@ class Page {
     switch (message.kind) {
       case "tokens":
         this.tokens = message.tokens;
+        this.clear();
         this.reduced = message.reduced;
         break;
       case "shape":
         this.shape = message.shape;
-        break;
-      case "strip":
-        this.strips.set(message.key, new Strip(message.canvas));
+        this.clear();
         break;
       case "sound":
         this.sound = message.on;
@@ -74,9 +80,21 @@ class Page {
     const font = new FontFace("Inter", "url(inter.woff2)", { weight: "100 900" });
     self.fonts.add(font);
     font.load().then(
-      () => this.strips.forEach((strip) => strip.again()),
+      () => this.clear(),
       () => undefined, // a strip in another typeface is still a strip
     );
+  }
+
+  /** Makes an empty canvas, on which every strip draws itself anew. */
+  private clear(): void {
+    if (!this.shape) return;
+    const { layout, ratio } = this.shape;
+    const { width, height } = extent(layout);
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    this.context.fillStyle = this.tokens["page"]!;
+    this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+    this.strips = new Map(this.order.map((key) => [key, new Strip(this.context)]));
   }
 
   private tick(): void {
@@ -95,7 +113,10 @@ class Page {
     const changed = tiles.filter((tile) => !same(this.sent.get(tile.key), tile));
     for (const tile of changed) this.sent.set(tile.key, tile);
     for (const key of this.sent.keys()) if (!ward.order.includes(key)) this.sent.delete(key);
-    for (const key of this.strips.keys()) if (!this.ward.patients.has(key)) this.strips.delete(key);
+    if (ward.order.length !== this.order.length || ward.order.some((key, i) => key !== this.order[i])) {
+      this.order = ward.order;
+      this.clear();
+    }
     self.postMessage({ kind: "ward", ward, tiles: changed, spoken: this.ward.take() } satisfies ToMain);
   }
 
@@ -105,13 +126,15 @@ class Page {
     const at = this.ward.moment(local, this.link.state);
     let cursor = at.now - this.ward.playout();
     if (this.reduced) cursor = Math.floor(cursor / 1000) * 1000;
+    let index = -1;
     for (const [key, strip] of this.strips) {
+      index++;
       const patient = this.ward.patients.get(key);
       if (!patient) continue;
       const state = patient.state(at);
       const look: Look = this.hung ? "dead" : state === "live" || state === "delayed" ? state : "empty";
       const high = patient.high && state !== "notlive";
-      strip.frame(cursor, patient, look, high, this.shape, this.tokens);
+      strip.frame(cursor, patient, look, high, index, this.shape, this.tokens);
     }
   }
 }
@@ -126,6 +149,6 @@ let page: Page | null = null;
 
 self.onmessage = (event: MessageEvent<ToWorker>) => {
   const message = event.data;
-  if (message.kind === "start") page = new Page(message.url, message.page, message.tokens, message.reduced);
+  if (message.kind === "start") page = new Page(message.url, message.page, message.canvas, message.tokens, message.reduced);
   else page?.hear(message);
 };

@@ -1,6 +1,6 @@
 // The whole page, from what the worker said last.
 
-import type { Layout } from "../layout";
+import { extent, type Layout } from "../layout";
 import type { Card, Tile as TileState, Ward } from "../messages";
 import { NO_DEVICE, NO_SOUND } from "../words";
 import { Header } from "./header";
@@ -18,17 +18,18 @@ export interface Shown {
   readonly sound: boolean;
 }
 
-export function App({ shown, strip }: { shown: Shown; strip: (key: string, canvas: HTMLCanvasElement) => void }) {
+export function App({ shown }: { shown: Shown }) {
   const { ward, layout: at } = shown;
   const room = at.rail === "top" ? 3 : Math.max(1, Math.floor((window.innerHeight - 190) / 92));
   return (
     <div class={`page rail-${at.rail}`}>
-      <Header ward={ward} sound={shown.sound} />
+      <Header ward={ward} scale={at.scale} sound={shown.sound} />
       <Banners ward={ward} sound={shown.sound} />
       <main class="grid" style={places(at)} aria-label="Beds">
+        <canvas class="strips" style={size(at)} aria-hidden="true" />
         {ward.order.map((key) => {
           const tile = shown.tiles.get(key);
-          return tile && <Tile key={key} tile={tile} layout={at} strip={strip} />;
+          return tile && <Tile key={key} tile={tile} layout={at} />;
         })}
         {ward.order.length === 0 && <Start />}
       </main>
@@ -44,6 +45,12 @@ function places(at: Layout): Record<string, string> {
     gridTemplateColumns: `repeat(${at.columns}, ${at.tileWidth}px)`,
     "--bar": `${at.bar}px`,
   };
+}
+
+/** size of the canvas that the worker draws all strips on: one canvas, so that no strip can fall behind another. */
+function size(at: Layout): Record<string, string> {
+  const { width, height } = extent(at);
+  return { width: `${width}px`, height: `${height}px` };
 }
 
 /** The page's own state, black on white across the top, over the header: no tile moves for it. */

@@ -1,4 +1,5 @@
 import type { Ward } from "../messages";
+import type { Scale } from "../sweep";
 import { timeOfDay } from "../words";
 import { Logo, Speaker, SpeakerOff, Wifi, WifiOff } from "./icons";
 
@@ -9,7 +10,7 @@ function zoneName(at: number): string {
   return zone.formatToParts(at).find((part) => part.type === "timeZoneName")?.value ?? "";
 }
 
-export function Header({ ward, sound }: { ward: Ward; sound: boolean }) {
+export function Header({ ward, scale, sound }: { ward: Ward; scale: Scale; sound: boolean }) {
   return (
     <header class="top">
       <Logo />
@@ -23,7 +24,7 @@ export function Header({ ward, sound }: { ward: Ward; sound: boolean }) {
         ))}
         {ward.beyond > 0 && <span>{ward.beyond} more on another page</span>}
       </p>
-      <p class="scale">25 mm/s · 10 mm/mV · scale not calibrated</p>
+      <p class="scale">{scale.speed} mm/s · {scale.gain} mm/mV · scale not calibrated</p>
       <p class="scale device">Not a certified medical device</p>
       <span class={`pill${ward.connected ? "" : " off"}`}>
         {ward.connected ? <Wifi size={18} /> : <WifiOff size={18} />}

@@ -8,6 +8,9 @@ import { levelClass } from "./tile";
 
 const LEVELS: readonly Level[] = ["HIGH", "MEDIUM", "LOW"];
 
+/** A text of more letters than this is written smaller: it is never cut. */
+const LONG = 14;
+
 /** fitting keeps every HIGH and as many of the others as there is room for. */
 export function fitting(cards: readonly State[], room: number): { kept: State[]; left: string } {
   let others = room - cards.filter((card) => card.level === "HIGH").length;
@@ -37,7 +40,7 @@ export function Rail({ ward, cards, room, live }: { ward: Ward; cards: readonly 
           })}
         </span>
       </h2>
-      <div class="cards">
+      <div class={`cards${kept.length > room ? " tight" : ""}`}>
         {kept.map((card) => (
           <Card key={card.id} card={card} />
         ))}
@@ -75,7 +78,7 @@ export function Rail({ ward, cards, room, live }: { ward: Ward; cards: readonly 
 
 function Card({ card }: { card: State }) {
   return (
-    <article class={`card ${levelClass(card)}${card.lastKnown ? " last-known" : ""}`} aria-label={`Bed ${card.bed}, ${card.level}, ${card.text}`}>
+    <article class={`card ${levelClass(card)}${card.text.length > LONG ? " long" : ""}${card.lastKnown ? " last-known" : ""}`} aria-label={`Bed ${card.bed}, ${card.level}, ${card.text}`}>
       <header class="bar">
         <Priority level={card.level} size={22} />
         <span class="bed">{card.bed}</span>

@@ -1,4 +1,4 @@
-// A bed's tile. Its strip is drawn by the worker on a canvas given to it once.
+// A bed's tile. Where its strip is, it lets the worker's canvas through.
 
 import { Component } from "preact";
 import type { Layout } from "../layout";
@@ -8,7 +8,6 @@ import { Battery, Bell, Plug, Priority, Quality, WifiOff } from "./icons";
 interface Props {
   tile: State;
   layout: Layout;
-  strip: (key: string, canvas: HTMLCanvasElement) => void;
 }
 
 /** levelClass names a level's look, for tiles and cards. */
@@ -31,7 +30,7 @@ export class Tile extends Component<Props> {
     return (
       <article class={classes.join(" ")} tabIndex={0} aria-label={tile.name} data-bed={tile.bed}>
         <Bar tile={tile} />
-        <Strip tile={tile} layout={layout} strip={this.props.strip} />
+        <Strip tile={tile} layout={layout} />
         <Numbers tile={tile} layout={layout} />
       </article>
     );
@@ -60,27 +59,17 @@ function Bar({ tile }: { tile: State }) {
   );
 }
 
-class Strip extends Component<Props> {
-  private canvas: HTMLCanvasElement | null = null;
-
-  override componentDidMount(): void {
-    if (this.canvas) this.props.strip(this.props.tile.key, this.canvas);
-  }
-
-  override render({ tile, layout }: Props) {
-    const size = { width: `${layout.stripWidth}px`, height: `${layout.stripHeight}px` };
-    return (
-      <div class="strip" style={size}>
-        <canvas style={size} aria-hidden="true" ref={(canvas) => void (this.canvas = canvas)} />
-        {tile.box && (
-          <div class="box">
-            <b>{tile.box}</b>
-            {tile.boxDetail && <span>{tile.boxDetail}</span>}
-          </div>
-        )}
-      </div>
-    );
-  }
+function Strip({ tile, layout }: Props) {
+  return (
+    <div class="strip" style={{ width: `${layout.stripWidth}px`, height: `${layout.stripHeight}px` }}>
+      {tile.box && (
+        <div class="box">
+          <b>{tile.box}</b>
+          {tile.boxDetail && <span>{tile.boxDetail}</span>}
+        </div>
+      )}
+    </div>
+  );
 }
 
 function Numbers({ tile, layout }: { tile: State; layout: Layout }) {
@@ -113,7 +102,7 @@ function Numbers({ tile, layout }: { tile: State; layout: Layout }) {
         {showBattery && <span class="percent">{tile.battery < 0 ? "–" : `${tile.battery} %`}</span>}
         <span class="fresh">
           <i class="dot" />
-          {tile.fresh}
+          <span>{tile.fresh}</span>
         </span>
       </div>
     </div>
