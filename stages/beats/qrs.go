@@ -25,8 +25,8 @@ const (
 // Database (DS1) beginning from Hamilton (2002) and Pan and Tompkins (1985).
 const (
 	thresholdShare = 0.35 // of the way from noise to signal
-	searchShare    = 0.5  // of the threshold, for what is searched back
-	searchAfter    = 1.4  // mean RR intervals without a beat
+	searchShare    = 0.25 // of the way from noise to threshold, for what is searched back
+	searchAfter    = 1.5  // mean RR intervals without a beat
 	tSlope         = 0.5  // of the last beat's slope: below it, a peak within tWindow is a T wave
 	bothWays       = 0.1  // a QRS complex goes up and down; what goes one way is a step of the electrode (Hamilton 2002)
 	narrow         = 0.6  // of its height is left of a complex of 40 ms when it is smoothed over 17 ms, and less of a spike of 10 ms (IEC 60601-2-27)
@@ -250,6 +250,13 @@ func (d *detector) level(at uint64) float32 {
 	return max(d.threshold*(1-(1-decayTo)*over), floor)
 }
 
+// searchLevel is the threshold for what is searched back: part of the way from
+// the noise to the threshold, for half of it would be noise where there is much.
+func (d *detector) searchLevel(at uint64) float32 {
+	n := min(d.noise.median(), d.threshold)
+	return (n + searchShare*(d.threshold-n)) * d.level(at) / max(d.threshold, floor)
+}
+
 // learn takes the second highest of the first three seconds for the level of
 // a beat, unless the highest is so much above that only one beat can have
 // been in them; then it says the beats that are not too old.
@@ -290,7 +297,7 @@ func (d *detector) searchBack(now uint64) {
 	if float32(now-d.quiet) < searchAfter*d.rr.mean(rrNominal) {
 		return
 	}
-	best, high := -1, searchShare*d.level(now)
+	best, high := -1, d.searchLevel(now)
 	for i, p := range d.open {
 		if p.level > high {
 			best, high = i, p.level
@@ -323,10 +330,10 @@ func (d *detector) progress() (complete, candidate uint64, undecided bool) {
 	}
 	now := d.band.n - 1 - energyDelay
 	d.prune(now)
-	level := d.level(now)
+	level, search := d.level(now), d.searchLevel(now)
 	until := now
 	for _, p := range d.open {
-		if p.level > watchShare*searchShare*level {
+		if p.level > watchShare*search {
 			until = min(until, p.r)
 			candidate, undecided = p.r, true
 		}
