@@ -216,6 +216,8 @@ func (s *State) progress(a *topics.Annotation, p *topics.Progress) error {
 	if s.has {
 		run = a.GetSample() - s.sample
 	}
+	// A frame whose samples are all stated missing brought none.
+	empty := s.silence.stated > 0 && s.silence.stated >= run
 	if s.silence.run(a.GetSample(), run, uint64(p.GetValid()), s.rate) {
 		s.rr = s.rr[:0]
 	}
@@ -223,7 +225,7 @@ func (s *State) progress(a *topics.Annotation, p *topics.Progress) error {
 	if p.Candidate != nil && p.GetCandidate() <= a.GetSample() {
 		s.silence.candidate = p.GetCandidate() + 1
 	}
-	s.sample, s.sampleUs, s.has, s.fresh = a.GetSample(), a.GetTimeUs(), true, true
+	s.sample, s.sampleUs, s.has, s.fresh = a.GetSample(), a.GetTimeUs(), true, s.fresh || !empty
 	s.suspended = p.GetSuspended()
 	s.behind = a.GetSample() > p.GetComplete() && float64(a.GetSample()-p.GetComplete()) > undecided*s.rate
 	s.now = max(s.now, a.GetTimeUs())
