@@ -15,7 +15,7 @@
 // partitions' leaders answer.
 //
 // The map: source.go is the contract of a source, mqtt/ the first of them;
-// decode.go and check.go read what a patch says, anchor.go gives it its time,
+// decode.go, check.go and wire.go read what a patch says, anchor.go gives it its time,
 // binding.go its patient, term.go its way into Kafka; election.go decides who
 // of two is active, and bridge.go holds it together.
 package bridge
