@@ -8,20 +8,21 @@ import (
 )
 
 const (
-	joinMS      = 150.0 // two leads' annotations of one beat: the matching window of AAMI EC57
-	refractory  = 0.2   // s between two beats
-	pacedWithin = 0.15  // s after a pace pulse in which a beat is paced
-	blankBefore = 0.002 // s before and
-	blankAfter  = 0.012 // after a pace pulse in which the signal is the pulse's (IEC 60601-2-27: pulses of 0.1 to 2 ms, with their overshoot)
-	betterBy    = 0.3   // another lead must be so much better,
-	betterFor   = 3     // for so many seconds, before it is chosen
-	silentFrom  = 432   // 2.4 s in samples of internalRate without a beat: before asystole is said, at 3 s at the earliest,
-	silentBeats = 2     // another lead that has shown so many intervals
-	standsOut   = 0.5   // with beats so far above its noise is looked at
-	sayStep     = 0.25  // the change of an index that is said
-	pulseKept   = 2.5   // s for which a pace pulse is kept
-	maxPulses   = 256   // pace pulses taken from a frame, and kept; no pacemaker gives so many in 10 s
-	shortest    = 0.020 // s: what lies between two gaps and is shorter belongs to them
+	joinMS        = 150.0 // two leads' annotations of one beat: the matching window of AAMI EC57
+	refractory    = 0.2   // s between two beats
+	pacedWithin   = 0.15  // s after a pace pulse in which a beat is paced
+	blankBefore   = 0.002 // s before and
+	blankAfter    = 0.012 // after a pace pulse in which the signal is the pulse's (IEC 60601-2-27: pulses of 0.1 to 2 ms, with their overshoot)
+	betterBy      = 0.3   // another lead must be so much better,
+	betterFor     = 3     // for so many seconds, before it is chosen
+	contrastSlack = 0.05  // by which its beats may stand out less from its other peaks
+	silentFrom    = 432   // 2.4 s in samples of internalRate without a beat: before asystole is said, at 3 s at the earliest,
+	silentBeats   = 2     // another lead that has shown so many intervals
+	standsOut     = 0.5   // with beats so far above its noise is looked at
+	sayStep       = 0.25  // the change of an index that is said
+	pulseKept     = 2.5   // s for which a pace pulse is kept
+	maxPulses     = 256   // pace pulses taken from a frame, and kept; no pacemaker gives so many in 10 s
+	shortest      = 0.020 // s: what lies between two gaps and is shorter belongs to them
 )
 
 // analysis is one unbroken life of a device: samples of one boot, rate and

@@ -109,7 +109,7 @@ func (a *analysis) compare() {
 	switch {
 	case a.silent() && a.spare.qrs.contrast() >= standsOut:
 		a.better = betterFor
-	case spare.worth() <= chosen.worth()+betterBy || a.spare.qrs.contrast() <= a.chosen.qrs.contrast():
+	case spare.worth() <= chosen.worth()+betterBy || a.spare.qrs.contrast()+contrastSlack <= a.chosen.qrs.contrast():
 		a.better = 0
 	case chosen.quality.flat:
 		a.better = betterFor

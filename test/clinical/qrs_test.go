@@ -18,7 +18,7 @@ import (
 	"heartwire/topics/wfdb"
 )
 
-// Floors in percent, gross over the records from 5:00;
+// Floors in percent, gross over the records from 5:00:
 // below the floor a change has lost something.
 const (
 	floorSe  = 99.8
