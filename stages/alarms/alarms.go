@@ -101,11 +101,13 @@ func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit 
 	}
 }
 
-// inhibited reports a rule over which a worse one speaks: one that is open
-// and has not yet been seen to be over.
+// inhibited reports a rule for which a worse one speaks. One whose condition
+// seems over, though it is still open, speaks only for what is less than HIGH:
+// a heart that stood still and comes back far too fast is said at once.
 func (s *State) inhibited(r *rule) bool {
 	for _, by := range r.under {
-		if s.conditions[by].phase == active {
+		switch p := s.conditions[by].phase; {
+		case p == active, p == calming && r.priority < topics.Priority_PRIORITY_HIGH:
 			return true
 		}
 	}

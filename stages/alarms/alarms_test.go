@@ -56,9 +56,9 @@ func TestStories(t *testing.T) {
 			"14 MEDIUM HR 130 > 120 (raised)",
 			"17 HIGH HR 150 > 140 (raised)",
 			"17 MEDIUM HR 130 > 120 (ended: inhibited)",
-			// As soon as it is no longer extreme it is still too fast.
-			"30 MEDIUM HR 130 > 120 (raised)",
+			// When it has not been extreme for a while it is still too fast.
 			"37 HIGH HR 150 > 140 (ended: over)",
+			"37 MEDIUM HR 130 > 120 (raised)",
 		}},
 		{"silence is no asystole", "10 hr 72; 15 gone; 10 hr 72", []string{
 			"20 MEDIUM NO DATA 10 ≥ 10 s (raised)",

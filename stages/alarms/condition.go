@@ -90,7 +90,7 @@ func (c *condition) step(s *State, i int, r *topics.Record[*topics.Chart], e eve
 	case e.inhibited && c.phase.open():
 		c.end(s, i, endInhibited, s.now, emit)
 		return
-	case e.limit.off || e.inhibited:
+	case e.limit.off:
 		c.forget()
 		return
 	}
@@ -103,7 +103,8 @@ func (c *condition) step(s *State, i int, r *topics.Record[*topics.Chart], e eve
 		if c.phase == idle {
 			c.phase, c.since, c.onsetUs = pending, s.time, rule.onset(s.now, e.second)
 		}
-		if s.time-c.since >= e.limit.duration {
+		// Inhibited, it goes on waiting: it speaks as soon as the other is silent.
+		if s.time-c.since >= e.limit.duration && !e.inhibited {
 			c.raise(s, i, r, e, emit)
 		}
 	case active, calming:
