@@ -13,7 +13,10 @@ import (
 	"heartwire/topics"
 )
 
-// bindings tells whose a device is. It follows settings.
+// bindings tells whose a device is. It follows settings, which it knows some
+// ms after they are written: a binding that holds from before its own writing
+// comes too late for the frames in between, which stand under the key that was
+// left. Whoever makes bindings lets them begin a moment ahead.
 type bindings struct {
 	mu      sync.RWMutex
 	devices map[string][]*topics.DeviceBinding

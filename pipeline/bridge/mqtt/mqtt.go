@@ -160,17 +160,21 @@ func (s *Source) receive(ctx context.Context, c paho.Client, session bool, lost 
 	if err != nil && !session {
 		return err
 	}
-	s.first.Do(func() { close(s.subscribed) })
+	again := true
+	s.first.Do(func() { close(s.subscribed); again = false })
+	if again && !session {
+		s.log.Warn("the MQTT broker forgot the session; what was published while no bridge was connected is lost: give it persistence and no expiry", "broker", s.conf.Broker)
+	}
 	s.log.Info("receiving from the MQTT broker", "broker", s.conf.Broker, "filter", s.Name(), "session", session)
-	again := time.NewTicker(subscribeAgain)
-	defer again.Stop()
+	retry := time.NewTicker(subscribeAgain)
+	defer retry.Stop()
 	for {
 		select {
 		case why := <-lost:
 			return fmt.Errorf("connection lost: %w", why)
 		case <-ctx.Done():
 			return nil
-		case <-again.C:
+		case <-retry.C:
 			if err != nil {
 				s.log.Warn("receiving by the session's old subscription; asking for the new one again", "err", err)
 				err = s.subscribe(c)
