@@ -5,6 +5,7 @@ package page_test
 import (
 	"fmt"
 	"image"
+	"math"
 	"testing"
 	"time"
 
@@ -63,10 +64,10 @@ func TestAlarmIsShownAndHeard(t *testing.T) {
 		Id: "a1", Version: 1, Rule: "asystole", Priority: topics.Priority_PRIORITY_HIGH, Text: "ASYSTOLE 4.9 > 4 s",
 		Condition: topics.AlarmCondition_ALARM_CONDITION_ACTIVE, OnsetUs: time.Now().Add(-5 * time.Second).UnixMicro(),
 	})
-	b.until(text("[data-bed=B03].high > .bar .text")+` === "ASYSTOLE 4.9 > 4 s"`, time.Second)
+	b.until(text("[data-bed=B03].high > .bar .text")+` === "ASYSTOLE 4.9 > 4 s"`, 3*time.Second)
 	t.Logf("seen %v after it was sent, through the browser's debugger", time.Since(sent))
-	b.until("window.tones >= 10", time.Second)
-	b.until(text(".rail .card.high .text")+` === "ASYSTOLE 4.9 > 4 s"`, time.Second)
+	b.until("window.tones >= 10", 3*time.Second)
+	b.until(text(".rail .card.high .text")+` === "ASYSTOLE 4.9 > 4 s"`, 3*time.Second)
 	if after := js[string](b, boxes); after != before {
 		t.Errorf("tiles moved: %s, before %s", after, before)
 	}
@@ -86,15 +87,48 @@ func TestAlarmIsShownAndHeard(t *testing.T) {
 		Id: "a1", Version: 2, Rule: "asystole", Priority: topics.Priority_PRIORITY_HIGH, Text: "ASYSTOLE 4.9 > 4 s",
 		Condition: topics.AlarmCondition_ALARM_CONDITION_ENDED, OnsetUs: time.Now().Add(-5 * time.Second).UnixMicro(), EndedUs: time.Now().UnixMicro(),
 	})
-	b.until(`document.querySelector(".card") === null && document.querySelector(".ended") !== null`, time.Second)
+	b.until(`document.querySelector(".card") === null && document.querySelector(".ended") !== null`, 3*time.Second)
 }
 
 const (
-	// watchAudio counts oscillators that were started.
-	watchAudio = `window.tones = 0; { const start = OscillatorNode.prototype.start;
-		OscillatorNode.prototype.start = function (...at) { window.tones++; return start.apply(this, at); }; } window.tones`
+	// watchAudio keeps the begin and end (s of the audio clock) and pitch (Hz) of each tone that is scheduled.
+	watchAudio = `window.tones = 0; window.pulses = []; {
+		const start = OscillatorNode.prototype.start, stop = OscillatorNode.prototype.stop;
+		OscillatorNode.prototype.start = function (at) { window.tones++; window.pulses.push([at, 0, this.frequency.value]); this.pulse = window.pulses.at(-1); start.call(this, at); };
+		OscillatorNode.prototype.stop = function (at) { this.pulse[1] = at; stop.call(this, at); };
+	} window.tones`
 	boxes = `JSON.stringify([...document.querySelectorAll(".tile")].map(e => { const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height]; }))`
 )
+
+// TestHighSoundsAsItMust compares what is scheduled on the audio clock with the
+// table: 10 pulses of 120 ms as 3 + 2, 3 + 2, then 5 s of rest, and again.
+func TestHighSoundsAsItMust(t *testing.T) {
+	p := bed(3, "Kestrel 19", 72)
+	f := newFake(t, p)
+	b := chromium(t, f.URL, 1440, 900)
+	b.until(`document.querySelectorAll(".tile").length === 1`, 5*time.Second)
+	js[int](b, watchAudio)
+	b.click()
+	b.until("!("+noSound+")", 2*time.Second)
+	f.raise(p, &topics.AlarmState{
+		Id: "a1", Version: 1, Rule: "vt", Priority: topics.Priority_PRIORITY_HIGH, Text: "VT 186 > 100",
+		Condition: topics.AlarmCondition_ALARM_CONDITION_ACTIVE, OnsetUs: time.Now().UnixMicro(),
+	})
+	b.until("window.tones >= 20", 10*time.Second)
+	pulses := js[[][]float64](b, "window.pulses")
+	spaces := []float64{100, 100, 320, 100, 600, 100, 100, 320, 100, 5000}
+	for i := range 19 {
+		if length := (pulses[i][1] - pulses[i][0]) * 1000; math.Abs(length-120) > 10 {
+			t.Errorf("pulse %d is %.0f ms long, want 120", i+1, length)
+		}
+		if space, want := (pulses[i+1][0]-pulses[i][1])*1000, spaces[i%10]; math.Abs(space-want) > 10 {
+			t.Errorf("after pulse %d there are %.0f ms, want %.0f", i+1, space, want)
+		}
+		if pitch := pulses[i][2]; math.Abs(pitch-660) > 6.6 {
+			t.Errorf("pulse %d has %.0f Hz, want 660", i+1, pitch)
+		}
+	}
+}
 
 func TestFlashesKeepTheirRates(t *testing.T) {
 	f := newFake(t, bed(1, "Heron 27", 72))
@@ -132,8 +166,8 @@ func TestAnUnknownPriorityIsHigh(t *testing.T) {
 		Id: "a1", Version: 1, Rule: "x", Priority: topics.Priority(9), Text: "SOMETHING 3 > 2",
 		Condition: topics.AlarmCondition_ALARM_CONDITION_ACTIVE, OnsetUs: time.Now().UnixMicro(),
 	})
-	b.until(text(".tile.high > .bar .text")+` === "SOMETHING 3 > 2"`, time.Second)
-	b.until(text(".rail footer")+`.includes("1 unknown priorities shown as HIGH")`, time.Second)
+	b.until(text(".tile.high > .bar .text")+` === "SOMETHING 3 > 2"`, 3*time.Second)
+	b.until(text(".rail footer")+`.includes("1 unknown priorities shown as HIGH")`, 3*time.Second)
 }
 
 func TestStoppedFramesAreDelayedThenNoData(t *testing.T) {
@@ -144,16 +178,16 @@ func TestStoppedFramesAreDelayedThenNoData(t *testing.T) {
 	f.do(func() { p.silent = true })
 	// The newest sample is up to a frame's length old when the frames stop.
 	b.until(`document.querySelector("[data-bed=B11].is-delayed") !== null`, 2300*time.Millisecond)
-	b.until(text("[data-bed=B11] .box b")+`.startsWith("DELAYED ")`, 100*time.Millisecond)
+	b.until(text("[data-bed=B11] .box b")+`.startsWith("DELAYED ")`, time.Second)
 	time.Sleep(100 * time.Millisecond)
 	tile := b.box("[data-bed=B11]")
 	if n := green(b.shot("delayed"), tile); n > 0 {
 		t.Errorf("%d trace-green pixels in a delayed tile", n)
 	}
-	b.until(text("[data-bed=B11] .bar .right")+`.startsWith("Values as of ")`, 100*time.Millisecond)
+	b.until(text("[data-bed=B11] .bar .right")+`.startsWith("Values as of ")`, time.Second)
 	b.until(`document.querySelector("[data-bed=B11].is-nodata") !== null`, 8*time.Second)
-	b.until(text("[data-bed=B11] .rate")+` === "– – –"`, 100*time.Millisecond)
-	b.until(text("[data-bed=B11] .box b")+`.startsWith("NO DATA 0:1")`, 100*time.Millisecond)
+	b.until(text("[data-bed=B11] .rate")+` === "– – –"`, time.Second)
+	b.until(text("[data-bed=B11] .box b")+`.startsWith("NO DATA 0:1")`, time.Second)
 	time.Sleep(100 * time.Millisecond)
 	picture := b.shot("no-data")
 	if n := green(picture, tile); n > 0 {
@@ -228,7 +262,7 @@ func TestGapKeepsItsWidth(t *testing.T) {
 	f := newFake(t, p, bed(2, "Maple 04", 64))
 	b := chromium(t, f.URL, 1920, 1080)
 	b.until(text("[data-bed=B01] .rate")+` === "72"`, 5*time.Second)
-	b.until(`document.querySelector("[data-bed=B01].is-live") !== null`, time.Second)
+	b.until(`document.querySelector("[data-bed=B01].is-live") !== null`, 3*time.Second)
 	f.do(func() { p.silent = true })
 	time.Sleep(1400 * time.Millisecond)
 	f.do(func() { p.silent = false })

@@ -22,6 +22,8 @@ export interface LinkState {
   readonly heard: number;
   /** When the next attempt begins; null: one is under way. */
   readonly retry: number | null;
+  /** Messages that could not be read. */
+  readonly unreadable: number;
 }
 
 /**
@@ -37,8 +39,7 @@ export class Link {
   private open = false;
   private sound = false;
   private id = 0n;
-  /** Messages that could not be read. */
-  unreadable = 0;
+  private unreadable = 0;
 
   constructor(
     private readonly url: string,
@@ -49,7 +50,7 @@ export class Link {
   }
 
   get state(): LinkState {
-    return { open: this.open, heard: this.heard, retry: this.retry };
+    return { open: this.open, heard: this.heard, retry: this.retry, unreadable: this.unreadable };
   }
 
   /** connect begins the first attempt. */

@@ -5,7 +5,7 @@ import { render } from "preact";
 import { Announcer } from "./announce";
 import { bright, HIGH_HZ, MEDIUM_HZ } from "./flash";
 import { layout, type Layout } from "./layout";
-import { notLive, type Card, type Tile, type ToMain, type ToWorker, type Ward } from "./messages";
+import { notLive, type Card, type Spoken, type Tile, type ToMain, type ToWorker, type Ward } from "./messages";
 import { tune } from "./schedule";
 import { App } from "./view/app";
 import { Voice } from "./voice";
@@ -32,6 +32,7 @@ class Page {
   private heard = performance.now();
   private hand = -Infinity;
   private told: boolean | null = null;
+  private said: readonly string[] = [];
   private readonly announcer = new Announcer(region("assertive"), region("polite"));
   private readonly reduced = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -72,10 +73,18 @@ class Page {
     for (const tile of message.tiles) this.tiles.set(tile.key, tile);
     for (const key of this.tiles.keys()) if (!message.ward.order.includes(key)) this.tiles.delete(key);
     this.arrange(now);
-    this.announcer.update(message.spoken, now);
+    this.announcer.update([...message.spoken, ...this.newBanners()], now);
     this.sound();
     this.reshape(false);
     this.show();
+  }
+
+  /** A banner is said once, without its running time. */
+  private newBanners(): Spoken[] {
+    const all = this.ward.banners.map(([title, text]) => `${title.replace(/ \d.*/, "")}. ${text.split(".")[0]}`);
+    const fresh = all.filter((text) => !this.said.includes(text));
+    this.said = all;
+    return fresh.map((text) => ({ assertive: true, text }));
   }
 
   /** A card never moves under a hand: until it rests, cards keep their places, and only a new HIGH is put on top of them. */

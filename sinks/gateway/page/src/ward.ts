@@ -221,7 +221,7 @@ export class Ward {
         worst: open[0]?.level ?? null,
         newestLow: this.newestLow,
         lost: silent > words.NOT_LIVE_MS || undecided,
-        loss: this.loss(at.local),
+        loss: this.loss(at.local, link),
       },
     };
   }
@@ -268,10 +268,11 @@ export class Ward {
     };
   }
 
-  private loss(local: number): string {
+  private loss(local: number, link: LinkState): string {
     const parts: string[] = [];
     if (local - this.droppedAt < 60_000) parts.push(`${this.dropped} messages skipped, this page is too slow`);
     if (this.unknownPriorities > 0) parts.push(`${this.unknownPriorities} unknown priorities shown as HIGH`);
+    if (link.unreadable > 0) parts.push(`${link.unreadable} messages could not be read`);
     return parts.join(" · ");
   }
 }

@@ -105,7 +105,7 @@ test("a lead that goes off gives way to one that is on", () => {
   assert.equal(samples.newestOn, START + 99 * 4);
 });
 
-const LINK = { open: true, heard: 0, retry: null };
+const LINK = { open: true, heard: 0, retry: null, unreadable: 0 };
 
 function say(kind: ServerMessage["kind"]): ServerMessage {
   return create(ServerMessageSchema, { kind });

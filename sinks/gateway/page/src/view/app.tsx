@@ -61,7 +61,7 @@ function Banners({ ward, sound }: { ward: Ward; sound: boolean }) {
   return (
     <div class="banners">
       {banners.map(({ title, text, icon }) => (
-        <div class="banner" role="status" key={title.replace(/\d.*/, "")}>
+        <div class="banner" key={title.replace(/\d.*/, "")}>
           {icon}
           <b>{title}</b>
           <span>{text}</span>

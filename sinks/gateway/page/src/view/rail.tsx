@@ -23,7 +23,8 @@ export function fitting(cards: readonly State[], room: number): { kept: State[];
 }
 
 export function Rail({ ward, cards, room, live }: { ward: Ward; cards: readonly State[]; room: number; live: boolean }) {
-  const { kept, left } = fitting(cards, room);
+  const tight = cards.filter((card) => card.level === "HIGH").length > room;
+  const { kept, left } = fitting(cards, tight ? 2 * room : room);
   const ended = ward.ended.slice(0, Math.max(0, Math.min(8, (room - kept.length) * 3 - 2)));
   return (
     <aside class="rail" aria-label="Active alarms">
@@ -40,7 +41,7 @@ export function Rail({ ward, cards, room, live }: { ward: Ward; cards: readonly 
           })}
         </span>
       </h2>
-      <div class={`cards${kept.length > room ? " tight" : ""}`}>
+      <div class={`cards${tight ? " tight" : ""}`}>
         {kept.map((card) => (
           <Card key={card.id} card={card} />
         ))}
