@@ -1,16 +1,20 @@
 package pipeline
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"time"
 )
 
 // Config is how a process runs its nodes.
 type Config struct {
-	// Instance names this process among those of its site, stable over
-	// restarts: its transactional ids are made of it, and fence its own past.
+	// Instance names this process among those of its site: its transactional
+	// ids are made of it, so no two processes may have the same. One that is
+	// stable over restarts fences its own past; empty, it is made of the
+	// host's name and chance, and whoever owns the partitions next fences it.
 	Instance string `yaml:"instance"`
 	// Commit is the least time between two transactions of a stage. It
 	// bounds their number, not the latency of an idle stage.
@@ -23,7 +27,7 @@ type Config struct {
 
 // DefaultConfig is what was measured to be good: see DESIGN.md.
 func DefaultConfig() Config {
-	return Config{Instance: "1", Commit: 20 * time.Millisecond, Poll: 10_000, SessionTimeout: 6 * time.Second}
+	return Config{Commit: 20 * time.Millisecond, Poll: 10_000, SessionTimeout: 6 * time.Second}
 }
 
 var instanceName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
@@ -31,8 +35,8 @@ var instanceName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 // Validate tells all problems at once.
 func (c Config) Validate() error {
 	var errs []error
-	if !instanceName.MatchString(c.Instance) {
-		errs = append(errs, fmt.Errorf("pipeline.instance: %q must be 1 to 64 letters, digits, - or _", c.Instance))
+	if c.Instance != "" && !instanceName.MatchString(c.Instance) {
+		errs = append(errs, fmt.Errorf("pipeline.instance: %q must be empty or 1 to 64 letters, digits, - or _", c.Instance))
 	}
 	if c.Commit < 0 || c.Commit > time.Second {
 		errs = append(errs, fmt.Errorf("pipeline.commit: %s is not between 0 and 1s", c.Commit))
@@ -45,3 +49,15 @@ func (c Config) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// someInstance is a name that no other process has.
+func someInstance() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "host"
+	}
+	host = notInName.ReplaceAllString(host, "-")
+	return host[:min(len(host), 40)] + "-" + rand.Text()[:8]
+}
+
+var notInName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)

@@ -46,6 +46,9 @@ func NewRunner(conf Config, kconf kafka.Config, topology Topology, build string,
 	if err := errors.Join(conf.Validate(), kconf.Validate()); err != nil {
 		return nil, err
 	}
+	if conf.Instance == "" {
+		conf.Instance = someInstance()
+	}
 	m, err := newMetrics(reg)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)

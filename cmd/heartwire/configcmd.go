@@ -25,13 +25,13 @@ Secrets are never settings: they stand in files that settings name.`,
 				return err
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "SETTING\tVALUE\tFROM")
+			fmt.Fprintln(w, "SETTING\tFROM\tVALUE")
 			leaves := l.leaves()
 			for _, p := range sortedKeys(leaves) {
 				if len(args) == 1 && !strings.HasPrefix(p, args[0]) {
 					continue
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\n", p, value(leaves[p]), l.origins[p])
+				fmt.Fprintf(w, "%s\t%s\t%s\n", p, l.origins[p], value(leaves[p]))
 			}
 			return w.Flush()
 		},
