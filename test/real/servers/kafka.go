@@ -180,9 +180,9 @@ func clusterID() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// format prepares a node's empty directory.
+// format prepares a node's empty directory. A cluster's name may begin with a dash, so it stands in one word with its flag.
 func (j java) format(cluster, properties string) error {
-	args := append(slices.Clone(j.argv[1:]), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", properties)
+	args := append(slices.Clone(j.argv[1:]), "kafka.tools.StorageTool", "format", "--cluster-id="+cluster, "--config="+properties)
 	if out, err := exec.Command(j.argv[0], args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("format a directory for Kafka: %w\n%s", err, out)
 	}
