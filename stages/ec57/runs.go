@@ -29,6 +29,7 @@ type RunResult struct {
 // RunLength is a class of runs by the number of their beats.
 type RunLength struct{ from, to int }
 
+// The classes of EC57: two beats, three to five, six and more.
 var (
 	Couplets  = RunLength{2, 2}
 	ShortRuns = RunLength{3, 5}
