@@ -104,7 +104,7 @@ func (c Config) options(log *slog.Logger) ([]kgo.Opt, error) {
 	own := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID("heartwire"),
-		kgo.WithLogger(clientLog{log}),
+		kgo.WithLogger(newClientLog(log)),
 		// With the default of 5 s a produce soon after the end of a
 		// transaction can wait for seconds: CONCURRENT_TRANSACTIONS waits
 		// for a refresh of the metadata.

@@ -30,6 +30,7 @@ type RunResult struct {
 type RunLength struct{ from, to int }
 
 // The classes of EC57: two beats, three to five, six and more.
+// The classes of AAMI EC57: two beats, three to five, and six or more.
 var (
 	Couplets  = RunLength{2, 2}
 	ShortRuns = RunLength{3, 5}
