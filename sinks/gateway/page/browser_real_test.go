@@ -10,9 +10,12 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -129,4 +132,55 @@ func changed(a, b image.Image, in image.Rectangle) int {
 		}
 	}
 	return n
+}
+
+// film keeps what the screen shows, also while the main thread hangs: a
+// screenshot would wait for it.
+type film struct {
+	mu   sync.Mutex
+	last []byte
+	at   time.Time
+}
+
+// film starts filming.
+func (b *browser) film() *film {
+	b.t.Helper()
+	f := &film{}
+	frames := chromedp.Events(b.ctx, page.ScreencastFrame)
+	always := true // the last picture too, after which nothing moves
+	_, err := chromedp.Run(b.ctx, func(ctx context.Context, target *chromedp.Target) (cdp.Empty, error) {
+		return cdp.Call(ctx, target, page.StartScreencast, page.StartScreencastParams{Format: page.StartScreencastFormatPng, SendLastFrame: &always})
+	})
+	if err != nil {
+		b.t.Fatalf("chromium: %v", err)
+	}
+	go func() {
+		for frame, err := range frames {
+			if err != nil {
+				return
+			}
+			f.mu.Lock()
+			f.last, f.at = frame.Data, time.Now()
+			f.mu.Unlock()
+			_, _ = chromedp.Run(b.ctx, func(ctx context.Context, target *chromedp.Target) (cdp.Empty, error) {
+				return cdp.Call(ctx, target, page.ScreencastFrameAck, page.ScreencastFrameAckParams{SessionID: frame.SessionID})
+			})
+		}
+	}()
+	return f
+}
+
+// newest is the last picture, and when it came.
+func (f *film) newest(t *testing.T) (image.Image, time.Time) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	picture, err := png.Decode(bytes.NewReader(f.last))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if folder := os.Getenv("HEARTWIRE_SHOTS"); folder != "" {
+		_ = os.WriteFile(filepath.Join(folder, "hung.png"), f.last, 0o644)
+	}
+	return picture, f.at
 }

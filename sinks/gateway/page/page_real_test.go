@@ -238,6 +238,8 @@ func TestHungPageIsNotLive(t *testing.T) {
 	b.until(text("[data-bed=B01] .rate")+` === "72"`, 5*time.Second)
 	b.click()
 	b.until("!("+noSound+")", 2*time.Second)
+	film := b.film()
+	strip := b.box("[data-bed=B01] .strip")
 	js[int](b, `setTimeout(() => { const end = performance.now() + 7500; while (performance.now() < end); }, 0)`)
 	start := time.Now()
 	for {
@@ -250,10 +252,20 @@ func TestHungPageIsNotLive(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Logf("told after %v", time.Since(start))
-	b.shot("after-hanging") // a picture needs the main thread, and so waits for it
+	time.Sleep(time.Second)
+	picture, at := film.newest(t)
+	t.Logf("newest picture %v after the page hung", at.Sub(start))
+	if n := green(picture, strip); n > 0 {
+		t.Errorf("%d trace-green pixels in the strip of a page that hangs", n)
+	}
 	b.until(`document.querySelectorAll(".tile.is-live").length === 2 && !(`+noSound+")", 3*time.Second)
-	if on, _ := f.sound(); !on {
-		t.Error("the server was not told that the page sounds again")
+	for end := time.Now().Add(2 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if on, _ := f.sound(); on {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the server was not told that the page sounds again")
+		}
 	}
 }
 

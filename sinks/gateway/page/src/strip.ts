@@ -14,6 +14,23 @@ type Context = OffscreenCanvasRenderingContext2D;
 /** How a strip looks: "empty" shows no trace at all. */
 export type Look = "live" | "delayed" | "empty" | "dead";
 
+/**
+ * What strips are drawn on. Its hatches are made beforehand: a worker that asks
+ * for a canvas waits for the main thread, which may hang.
+ */
+export interface Paper {
+  readonly shape: Shape;
+  readonly tokens: Tokens;
+  readonly hatch: CanvasPattern;
+  readonly hatchHigh: CanvasPattern;
+}
+
+/** paper for a shape and colours. */
+export function paper(context: Context, shape: Shape, tokens: Tokens): Paper {
+  const hatch = (background: string) => hatching(context, tokens[background]!, tokens["hatch"]!, shape.ratio);
+  return { shape, tokens, hatch: hatch("tile"), hatchHigh: hatch("tile-high") };
+}
+
 /** What a strip is drawn from. */
 export interface Source {
   readonly samples: Samples;
@@ -37,12 +54,9 @@ const RADIUS_PX = 6;
 
 /** Strip draws one patient, in its place on the canvas. */
 export class Strip {
-  private sweep = new Sweep(TRACE_LEFT, 1, 1);
-  private shape: Shape | null = null;
+  private readonly sweep: Sweep;
   private look: Look | null = null;
   private high = false;
-  private tokens: Tokens | null = null;
-  private hatch: CanvasPattern | null = null;
   private epoch = -1;
   /** Cursor of the frame before, ms; NaN: draw everything. */
   private cursor = NaN;
@@ -50,19 +64,27 @@ export class Strip {
   private drawn = NaN;
   private shares: number[][] = [];
 
-  constructor(private readonly context: Context) {}
+  /** A strip in the tile of an index. A paper that changes asks for new strips. */
+  constructor(
+    private readonly context: Context,
+    private readonly paper: Paper,
+    private readonly index: number,
+  ) {
+    const { layout } = paper.shape;
+    this.sweep = new Sweep(TRACE_LEFT, layout.stripWidth - TRACE_LEFT, pxPerMs(layout.scale));
+  }
 
-  /**
-   * frame draws up to cursor (ms UTC, the server's time less playout) in the
-   * tile of an index. high tints the strip of a HIGH alarm.
-   */
-  frame(cursor: number, source: Source, look: Look, high: boolean, index: number, shape: Shape, tokens: Tokens): void {
-    const { ratio, layout } = shape;
-    const { x, y } = place(layout, index);
+  /** frame draws up to cursor (ms UTC, the server's time less playout). high tints the strip of a HIGH alarm. */
+  frame(cursor: number, source: Source, look: Look, high: boolean): void {
+    const { ratio, layout } = this.paper.shape;
+    const { x, y } = place(layout, this.index);
     this.context.setTransform(ratio, 0, 0, ratio, Math.round(x * ratio), Math.round((y + layout.bar) * ratio));
-    const fresh = this.prepare(look, high, shape, tokens, source.samples.epoch);
+    const fresh = this.prepare(look, high, source.samples.epoch);
     if (look === "empty" || look === "dead") {
-      if (fresh) this.empty(look);
+      // Once a second again: what a hung page says last must not be lost on its way to the screen.
+      const second = Math.floor(cursor / 1000);
+      if (fresh || (look === "dead" && second !== this.cursor)) this.empty(look);
+      this.cursor = second;
       source.samples.dirty = Infinity;
       return;
     }
@@ -81,19 +103,15 @@ export class Strip {
   }
 
   /** Takes over what changed and says whether everything has to be drawn. */
-  private prepare(look: Look, high: boolean, shape: Shape, tokens: Tokens, epoch: number): boolean {
-    const same = look === this.look && high === this.high && shape === this.shape && tokens === this.tokens && epoch === this.epoch;
-    if (same) return false;
-    const { layout, ratio } = shape;
-    this.sweep = new Sweep(TRACE_LEFT, layout.stripWidth - TRACE_LEFT, pxPerMs(layout.scale));
-    this.hatch = hatching(this.context, tokens[high ? "tile-high" : "tile"]!, tokens["hatch"]!, ratio);
-    Object.assign(this, { look, high, shape, tokens, epoch });
+  private prepare(look: Look, high: boolean, epoch: number): boolean {
+    if (look === this.look && high === this.high && epoch === this.epoch) return false;
+    Object.assign(this, { look, high, epoch });
     this.cursor = this.drawn = NaN;
     return true;
   }
 
   private colour(name: string): string {
-    return this.tokens![name]!;
+    return this.paper.tokens[name]!;
   }
 
   private get background(): string {
@@ -101,15 +119,15 @@ export class Strip {
   }
 
   private get width(): number {
-    return this.shape!.layout.stripWidth;
+    return this.paper.shape.layout.stripWidth;
   }
 
   private get height(): number {
-    return this.shape!.layout.stripHeight;
+    return this.paper.shape.layout.stripHeight;
   }
 
   private get leads(): number {
-    return this.shape!.layout.leads;
+    return this.paper.shape.layout.leads;
   }
 
   /** Height of one lead's band, CSS pixels. */
@@ -119,7 +137,7 @@ export class Strip {
 
   /** Chooses where each lead's 0 mV lies for the pass that begins, and writes names and brackets. */
   private settle(samples: Samples, all: boolean): void {
-    const perMillivolt = pxPerMillivolt(this.shape!.layout.scale);
+    const perMillivolt = pxPerMillivolt(this.paper.shape.layout.scale);
     const now = samples.shown.slice(0, this.leads).map((name) => {
       const [low, high] = extent(samples, name, this.sweep.period);
       return baselineShare(low, high, this.band, perMillivolt);
@@ -175,7 +193,7 @@ export class Strip {
   private piece(pass: number, from: number, to: number, until: number, source: Source): void {
     const { context, sweep } = this;
     const { width, height } = this;
-    const { ratio } = this.shape!;
+    const { ratio } = this.paper.shape;
     const left = Math.max(TRACE_LEFT, Math.floor(sweep.x(from, pass) * ratio) / ratio);
     const right = Math.min(width, Math.ceil(sweep.x(to, pass) * ratio) / ratio);
     context.save();
@@ -242,7 +260,7 @@ export class Strip {
   }
 
   private block(left: number, right: number): void {
-    this.context.fillStyle = this.hatch!;
+    this.context.fillStyle = this.high ? this.paper.hatchHigh : this.paper.hatch;
     this.context.fillRect(left, 0, right - left, this.height);
   }
 
@@ -253,10 +271,10 @@ export class Strip {
       x0: this.sweep.x(run.start, pass),
       dx: run.dt * this.sweep.perMs,
       baseline: top + (shares[band] ?? 0.66) * this.band,
-      perMillivolt: pxPerMillivolt(this.shape!.layout.scale),
+      perMillivolt: pxPerMillivolt(this.paper.shape.layout.scale),
       top: top + CLIP_PX,
       bottom: top + this.band - CLIP_PX,
-      ratio: this.shape!.ratio,
+      ratio: this.paper.shape.ratio,
     };
   }
 
@@ -334,7 +352,7 @@ export class Strip {
   private small(left: number, right: number, samples: Samples): void {
     const { context } = this;
     const { width, height } = this;
-    const { scale } = this.shape!.layout;
+    const { scale } = this.paper.shape.layout;
     if (left < TRACE_LEFT + 40) this.names(samples);
     const parts = [scale.speed === 25 ? "" : `${scale.speed} mm/s`, scale.gain === 10 ? "" : `${scale.gain} mm/mV`].filter(Boolean);
     if (parts.length === 0 || right < width - 120) return;

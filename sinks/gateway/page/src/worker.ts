@@ -4,7 +4,7 @@
 import { extent } from "./layout";
 import { Link } from "./link";
 import type { Shape, Tile, ToMain, Tokens, ToWorker } from "./messages";
-import { Strip, type Look } from "./strip";
+import { paper, Strip, type Look } from "./strip";
 import { Ward } from "./ward";
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -48,8 +48,8 @@ class Page {
     this.link.connect();
     setInterval(() => this.tick(), TICK_MS);
     const frame = () => {
-      this.draw();
       requestAnimationFrame(frame);
+      this.draw();
     };
     requestAnimationFrame(frame);
     this.font();
@@ -94,7 +94,8 @@ class Page {
     this.canvas.height = Math.round(height * ratio);
     this.context.fillStyle = this.tokens["page"]!;
     this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    this.strips = new Map(this.order.map((key) => [key, new Strip(this.context)]));
+    const on = paper(this.context, this.shape, this.tokens);
+    this.strips = new Map(this.order.map((key, index) => [key, new Strip(this.context, on, index)]));
   }
 
   private tick(): void {
@@ -126,15 +127,13 @@ class Page {
     const at = this.ward.moment(local, this.link.state);
     let cursor = at.now - this.ward.playout();
     if (this.reduced) cursor = Math.floor(cursor / 1000) * 1000;
-    let index = -1;
     for (const [key, strip] of this.strips) {
-      index++;
       const patient = this.ward.patients.get(key);
       if (!patient) continue;
       const state = patient.state(at);
       const look: Look = this.hung ? "dead" : state === "live" || state === "delayed" ? state : "empty";
       const high = patient.high && state !== "notlive";
-      strip.frame(cursor, patient, look, high, index, this.shape, this.tokens);
+      strip.frame(cursor, patient, look, high);
     }
   }
 }
