@@ -64,6 +64,11 @@ type task[S any, PS stages.State[S], In proto.Message, Out proto.Message] struct
 
 func (s *stageRun[S, PS, In, Out]) run(ctx context.Context) (err error) {
 	site := s.env.Kafka.Site
+	// Before the group is joined: what is assigned is restored, and every
+	// checkpoint names it.
+	if s.epoch, err = s.incarnation(ctx); err != nil {
+		return err
+	}
 	s.sess, err = kafka.NewSession(s.env.Kafka, s.env.Log,
 		kgo.ClientID(clientID(s.stage.Name, s.env.Config.Instance)),
 		kgo.TransactionalID(transactionalID(site, s.stage.Name, s.env.Config.Instance)),
@@ -102,10 +107,16 @@ func (s *stageRun[S, PS, In, Out]) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer s.sess.CloseAllowingRebalance()
-	if s.epoch, err = incarnation(ctx, s.sess.Client(), s.in.On(site)); err != nil {
-		return err
-	}
 	return s.loop(ctx)
+}
+
+func (s *stageRun[S, PS, In, Out]) incarnation(ctx context.Context) (int64, error) {
+	cl, err := s.env.Kafka.NewClient(s.env.Log)
+	if err != nil {
+		return 0, err
+	}
+	defer cl.Close()
+	return incarnation(ctx, cl, s.in.On(s.env.Kafka.Site))
 }
 
 func (s *stageRun[S, PS, In, Out]) loop(ctx context.Context) error {
