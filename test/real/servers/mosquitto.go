@@ -25,8 +25,8 @@ type MosquittoBroker struct {
 	addr string
 }
 
-// Mosquitto starts Debian's mosquitto. It keeps sessions and what it owes them
-// on disk, without a bound.
+// Mosquitto starts Debian's mosquitto as topics/DESIGN.md tells a site to set
+// it up: it keeps sessions and what it owes them on disk, without a bound.
 func Mosquitto(t testing.TB, opt MosquittoOptions) *MosquittoBroker {
 	t.Helper()
 	bin, err := look("mosquitto")
@@ -41,7 +41,9 @@ func Mosquitto(t testing.TB, opt MosquittoOptions) *MosquittoBroker {
 		"user root\n" + // else it gives up root, and cannot write into the test's directory
 		"persistence true\n" +
 		"persistence_location " + dir + "/\n" +
+		"autosave_interval 1\n" +
 		"max_queued_messages 0\n" +
+		"max_packet_size 1100000\n" +
 		fmt.Sprintf("max_inflight_messages %d\n", opt.Inflight) +
 		"log_type error\nlog_type warning\nlog_type notice\n"
 	for _, l := range opt.Lines {
