@@ -11,26 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heartwire/stages/ec57"
+	"heartwire/test/real"
 	"heartwire/topics/wfdb"
 )
-
-// data is the folder of recordings.
-func data(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("HEARTWIRE_DATA")
-	if dir == "" {
-		dir = "../../../shared/data"
-	}
-	if _, err := os.Stat(filepath.Join(dir, "golden")); err != nil {
-		t.Fatalf("no recordings: %v; set HEARTWIRE_DATA to their folder", err)
-	}
-	return dir
-}
 
 // golden is a table of a reference tool.
 func golden(t *testing.T, name string) string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(data(t), "golden", name))
+	b, err := os.ReadFile(filepath.Join(real.Data(t), "golden", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,12 +28,12 @@ func golden(t *testing.T, name string) string {
 // pair reads the reference annotations of a record, what a detector found in it, and the options.
 func pair(t *testing.T, folder, record, annotator string) (ref, test []wfdb.Annotation, o ec57.Options) {
 	t.Helper()
-	r, err := wfdb.Open(filepath.Join(data(t), folder, record))
+	r, err := wfdb.Open(filepath.Join(real.Data(t), folder, record))
 	if err != nil {
 		t.Fatal(err)
 	}
 	read := func(path string) []wfdb.Annotation {
-		list, err := wfdb.ReadAnnotations(filepath.Join(data(t), path))
+		list, err := wfdb.ReadAnnotations(filepath.Join(real.Data(t), path))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,18 +9,15 @@ import (
 	"strings"
 	"testing"
 
+	"heartwire/test/real"
 	"heartwire/topics/wfdb"
 )
 
 func files(t testing.TB, pattern string) []string {
 	t.Helper()
-	data := os.Getenv("HEARTWIRE_DATA")
-	if data == "" {
-		data = "../../../shared/data"
-	}
-	list, err := filepath.Glob(filepath.Join(data, pattern))
+	list, err := filepath.Glob(filepath.Join(real.Data(t), pattern))
 	if err != nil || len(list) == 0 {
-		t.Fatalf("no %s in %s: set HEARTWIRE_DATA to the folder of recordings", pattern, data)
+		t.Fatalf("no recordings match %s: %v", pattern, err)
 	}
 	return list
 }

@@ -3,11 +3,7 @@
 package patch
 
 import (
-	"fmt"
 	"log/slog"
-	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -17,51 +13,17 @@ import (
 	paho "github.com/eclipse/paho.mqtt.golang"
 	"google.golang.org/protobuf/proto"
 
+	"heartwire/test/real"
+	"heartwire/test/real/servers"
 	"heartwire/topics"
 	"heartwire/topics/wfdb"
 )
 
-// mosquitto starts the broker of that name and gives its address.
-func mosquitto(t *testing.T) string {
-	t.Helper()
-	listen, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := listen.Addr().String()
-	listen.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, "listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n", port), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("mosquitto", "-c", conf)
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("this test needs mosquitto: %v", err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	for range 100 {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			c.Close()
-			return addr
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal("mosquitto does not listen after 5 s")
-	return ""
-}
-
 // Real recordings through a real broker, with the connection torn, frames sent
 // twice and out of order: each sample arrives as it stands in the record.
 func TestRecordsThroughMosquitto(t *testing.T) {
-	data := os.Getenv("HEARTWIRE_DATA")
-	if data == "" {
-		data = filepath.Join("..", "..", "..", "..", "shared", "data")
-	}
-	addr := mosquitto(t)
+	data := real.Data(t)
+	addr := servers.Mosquitto(t, servers.MosquittoOptions{}).Addr()
 	frames := make(chan *topics.PatchFrame, 100_000)
 	var connected sync.WaitGroup
 	connected.Add(1)
