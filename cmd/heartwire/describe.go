@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -108,6 +109,9 @@ func topicList() []string {
 }
 
 func topicNames(sep string) string { return strings.Join(topicList(), sep) }
+
+// hexDump is bytes as people look at them, at most 1 KiB.
+func hexDump(b []byte) string { return hex.Dump(b[:min(len(b), 1024)]) }
 
 type rawJSON = json.RawMessage
 

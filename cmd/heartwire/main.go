@@ -85,6 +85,7 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 		{"run", a.simulateCommand()},
 		{"look", a.tailCommand()},
 		{"look", a.bindCommand()},
+		{"look", a.rejectsCommand()},
 		{"look", a.topicsCommand()},
 		{"look", a.topologyCommand()},
 		{"look", a.configCommand()},

@@ -75,19 +75,27 @@ type tail struct {
 var errEnough = errors.New("enough")
 
 func (t *tail) run(ctx context.Context, conf kafka.Config) error {
-	since := kafka.Since{Start: t.since == "all"}
-	if t.since != "" && !since.Start {
-		d, err := time.ParseDuration(t.since)
-		if err != nil || d < 0 {
-			return fmt.Errorf("--since %s: want a duration such as 10s or 24h, or all", t.since)
-		}
-		since.Time = time.Now().Add(-d)
+	since, err := parseSince(t.since)
+	if err != nil {
+		return err
 	}
-	err := conf.Tail(ctx, quiet(), t.topic, since, t.print)
+	err = conf.Tail(ctx, quiet(), t.topic, since, t.print)
 	if errors.Is(err, errEnough) {
 		return nil
 	}
 	return err
+}
+
+// parseSince reads --since: nothing is now.
+func parseSince(text string) (kafka.Since, error) {
+	if text == "all" || text == "" {
+		return kafka.Since{Start: text == "all"}, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return kafka.Since{}, fmt.Errorf("--since %s: want a duration such as 10s or 24h, or all", text)
+	}
+	return kafka.Since{Time: time.Now().Add(-d)}, nil
 }
 
 func (t *tail) print(r topics.Record[proto.Message], bad error) error {

@@ -43,17 +43,46 @@ func (c Config) Tail(ctx context.Context, log *slog.Logger, t topics.Any, since 
 			return fmt.Errorf("read %s: %w", topic, err)
 		}
 		for it := fetches.RecordIter(); !it.Done(); {
-			r := it.Next()
-			rec := Envelope[proto.Message](r)
-			var bad error
-			if len(r.Value) > 0 {
-				rec.Value, bad = t.Decode(r.Value)
-			}
-			if err := each(rec, bad); err != nil {
+			if err := each(read(t, it.Next())); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// Scan is Tail over what is committed now: it ends there.
+func (c Config) Scan(ctx context.Context, log *slog.Logger, t topics.Any, since Since, each func(r topics.Record[proto.Message], err error) error) error {
+	cl, err := c.NewClient(log)
+	if err != nil {
+		return err
+	}
+	topic := t.About().On(c.Site)
+	offsets, err := since.offsets(ctx, kadm.NewClient(cl), topic)
+	cl.Close()
+	if err != nil {
+		return err
+	}
+	from := map[int32]int64{}
+	for p, o := range offsets {
+		from[p] = o.EpochOffset().Offset
+	}
+	return ReadRange(ctx, c, log, topic, from, nil, func(r *kgo.Record) error {
+		return each(read(t, r))
+	})
+}
+
+// read is a record with its value decoded, or the reason why not.
+func read(t topics.Any, r *kgo.Record) (topics.Record[proto.Message], error) {
+	rec := Envelope[proto.Message](r)
+	if len(r.Value) == 0 {
+		return rec, nil
+	}
+	v, err := t.Decode(r.Value)
+	if err != nil {
+		return rec, err
+	}
+	rec.Value = v
+	return rec, nil
 }
 
 func (s Since) offsets(ctx context.Context, adm *kadm.Client, topic string) (map[int32]kgo.Offset, error) {
