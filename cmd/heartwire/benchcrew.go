@@ -39,7 +39,7 @@ func (c *crew) start(b *bench, args ...string) error {
 		"--set", "kafka.brokers="+strings.Join(k.Brokers, ","), "--set", "kafka.site="+k.Site, "--set", "kafka.partitions="+strconv.Itoa(int(k.Partitions)),
 		"--set", "kafka.replication="+strconv.Itoa(int(k.Replication)), "--set", "kafka.min_isr="+strconv.Itoa(k.MinISR),
 		"--set", "mqtt.broker="+b.conf.MQTT.Broker, "--set", "bridge.site_key_file="+filepath.Join(b.dir, "site.key"),
-		"--set", "gateway.listen="+b.conf.Gateway.Listen)
+		"--set", "gateway.listen="+b.conf.Gateway.Listen, "--set", "ops.listen=127.0.0.1:0")
 	cmd := exec.Command(self, args...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,7 +33,7 @@ func (c opsConfig) validate() error {
 	return nil
 }
 
-// serveOps serves /metrics, /healthz and /readyz until ctx ends.
+// serveOps serves /metrics, /healthz, /readyz and Go's profiles until ctx ends.
 func serveOps(ctx context.Context, c opsConfig, reg *prometheus.Registry, ready func() bool, log *slog.Logger) error {
 	if c.Listen == "" {
 		return nil
@@ -51,6 +52,8 @@ func serveOps(ctx context.Context, c opsConfig, reg *prometheus.Registry, ready 
 		}
 		fmt.Fprintln(w, "ready")
 	})
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	log.Info("serving metrics", "address", "http://"+ln.Addr().String()+"/metrics")
 	context.AfterFunc(ctx, func() { _ = server.Close() })
