@@ -41,13 +41,14 @@ test: lint ## what needs Go alone: unit, scenario, conformance, arch, fuzz seeds
 # One package at a time: brokers and browsers on two cores would else keep
 # each other from what is timed. HEARTWIRE_WITHOUT=data,chromium leaves pieces
 # out; what did not run is said last.
+comma = ,
+without = $(filter $(1),$(subst $(comma), ,$(HEARTWIRE_WITHOUT)))
 .PHONY: test-real
-test-real: ## all tests again with the race detector, on real Kafka, mosquitto, Chromium and recordings
+test-real: $(if $(call without,page),,page-test) ## all tests again with the race detector, on real Kafka, mosquitto, Chromium and recordings
 	@list=$$(mktemp); trap 'cat "$$list"; rm -f "$$list"' EXIT; \
 	export HEARTWIRE_NOT_RUN="$$list"; \
-	case ",$${HEARTWIRE_WITHOUT:-}," in *,page,*) echo "NOT RUN: the page's own tests (HEARTWIRE_WITHOUT names page)" >>"$$list" ;; *) $(MAKE) page-test ;; esac; \
-	case ",$${HEARTWIRE_WITHOUT:-}," in *,race,*) race=; echo "NOT RUN: the race detector (HEARTWIRE_WITHOUT names race)" >>"$$list" ;; *) race=-race ;; esac; \
-	set -x; go test $$race -tags real -count=1 -p 1 -timeout 25m ./...
+	$(foreach piece,page race,$(if $(call without,$(piece)),echo "NOT RUN: $(piece) (HEARTWIRE_WITHOUT names it)" >>"$$list";)) \
+	go test $(if $(call without,race),,-race) -tags real -count=1 -p 1 -timeout 25m ./...
 
 .PHONY: bench
 bench: ## 1,000 emulated patches on one real broker: CPU, latency, memory; HEARTWIRE_BENCH_ARGS='--patients 100'
