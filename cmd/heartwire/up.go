@@ -183,6 +183,9 @@ func (u *up) admit(ctx context.Context, patients int, records []string) error {
 	}
 	stamp("up", asks)
 	for i, r := range asks {
+		if b := r.GetBind(); b != nil {
+			b.AtUs = r.TimeUs // no patch sends yet
+		}
 		r.Id = fmt.Sprintf("up/%s/%d", strings.Join(records, ","), i)
 	}
 	outcomes, err := pipeline.Ask(ctx, u.conf.Kafka, u.log, asks...)

@@ -118,11 +118,11 @@ func TestAPatchGoesFromOnePatientToTheNext(t *testing.T) {
 	expect(t, s.ask(bind("a", "p1")), `refused: patient "p1" is not admitted: put the patient first`)
 	expect(t, s.ask(put(&topics.Patient{Patient: "p1", Bed: "B01"})), "patient/p1 v1\nlimits/p1 v1\np1 has 5 limits\naccepted, version 1")
 	expect(t, s.ask(put(&topics.Patient{Patient: "p2", Bed: "B02"})), "patient/p2 v2\nlimits/p2 v2\np2 has 5 limits\naccepted, version 2")
-	expect(t, s.ask(bind("a", "p1")), "device/a v3: p1 4..now\na leaves nobody-a at 4, other p1\np1 has 5 limits\na enters p1 at 4, other nobody-a\naccepted, version 3")
+	expect(t, s.ask(bind("a", "p1")), "device/a v3: p1 6..now\na leaves nobody-a at 6, other p1\np1 has 5 limits\na enters p1 at 6, other nobody-a\naccepted, version 3")
 	expect(t, s.ask(bind("a", "p1")), "accepted, version 3")
-	expect(t, s.ask(bind("a", "p2")), "device/a v4: p1 4..6, p2 6..now\na leaves p1 at 6, other p2\np2 has 5 limits\na enters p2 at 6, other p1\naccepted, version 4")
+	expect(t, s.ask(bind("a", "p2")), "device/a v4: p1 6..8, p2 8..now\na leaves p1 at 8, other p2\np2 has 5 limits\na enters p2 at 8, other p1\naccepted, version 4")
 	expect(t, s.ask(put(&topics.Patient{Patient: "p2", Discharged: true})),
-		"patient/p2 v5\ndevice/a v5: p1 4..6, p2 6..7\na leaves p2 at 7, other nobody-a\na enters nobody-a at 7, other p2\naccepted, version 5")
+		"patient/p2 v5\ndevice/a v5: p1 6..8, p2 8..9\na leaves p2 at 9, other nobody-a\na enters nobody-a at 9, other p2\naccepted, version 5")
 	expect(t, s.ask(bind("a", "p2")), `refused: patient "p2" is discharged: admit the patient again first`)
 	expect(t, s.ask(unbind("a")), `refused: device "a" is bound to nobody`)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -48,7 +49,7 @@ func (t *turn) putPatient(p *topics.Patient) error {
 	t.say(set)
 	if now.Discharged {
 		for _, d := range s.boundTo(p.Patient) {
-			t.move(d, "", t.req.TimeUs)
+			t.move(d, "", t.soon())
 		}
 		return nil
 	}
@@ -127,10 +128,10 @@ func (t *turn) rebind(device, patient string, at int64) error {
 		return err
 	}
 	if at == 0 {
-		at = t.req.TimeUs
+		at = t.soon()
 	}
-	if at > t.req.TimeUs {
-		return fmt.Errorf("at: a binding begins now or in the past, and this is %s ahead", topics.MicroTime(at).Sub(topics.MicroTime(t.req.TimeUs)))
+	if at > t.soon() {
+		return fmt.Errorf("at: a binding begins at once or in the past, and this is %s ahead", topics.MicroTime(at).Sub(topics.MicroTime(t.req.TimeUs)))
 	}
 	if open := d.open(); open != nil {
 		if open.Patient == patient {
@@ -146,6 +147,17 @@ func (t *turn) rebind(device, patient string, at int64) error {
 	}
 	t.move(d, patient, at)
 	return nil
+}
+
+// ahead is how long after a request a binding begins, unless the request says
+// when. A bridge learns of it within a fraction of that, so no sample taken
+// after it is filed under the patient before: until then the patch is as it was.
+const ahead = 2 * time.Second
+
+// soon is when a binding begins that is asked for now. Of two clocks the later
+// one counts: too late a patch is unassigned for longer, too early it is somebody else's.
+func (t *turn) soon() int64 {
+	return max(t.req.TimeUs, t.state.Wall) + ahead.Microseconds()
 }
 
 // move ends a device's binding and begins the next; patient "" is nobody. Both
