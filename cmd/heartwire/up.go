@@ -211,15 +211,19 @@ func (u *up) greet(ctx context.Context, h *house, mqttAddr string, patients int)
 	if err != nil {
 		return err
 	}
+	brokers, hint := strings.Join(u.conf.Kafka.Brokers, ","), ""
+	if brokers != strings.Join(defaultConfig().Kafka.Brokers, ",") {
+		hint = " --set kafka.brokers=" + brokers
+	}
 	_, err = fmt.Fprintf(u.out, `The brokers in this process are for trying and teaching: they are not proof against power loss.
 
   page   http://%s
   MQTT   tcp://%s      patches publish on %s/v1/{device}/frames
-  Kafka  %s       heartwire tail chart --set kafka.brokers=%[4]s
+  Kafka  %s       heartwire tail chart%s
   data   %s
 
 %d patients. Ctrl-C ends.
-`, page, mqttAddr, u.conf.Kafka.Site, strings.Join(u.conf.Kafka.Brokers, ","), u.data, patients)
+`, page, mqttAddr, u.conf.Kafka.Site, brokers, hint, u.data, patients)
 	return err
 }
 
