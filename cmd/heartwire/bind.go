@@ -57,15 +57,8 @@ A patch that is bound to nobody is watched all the same, as unassigned.`,
 
 // ask puts requests to the registry and tells what became of them.
 func (a *app) ask(cmd *cobra.Command, author string, asks []*topics.Request) error {
-	conf, err := a.load()
+	conf, log, err := a.reach(cmd)
 	if err != nil {
-		return err
-	}
-	log, err := a.logger(cmd)
-	if err != nil {
-		return err
-	}
-	if err := conf.Kafka.Await(cmd.Context(), log); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)

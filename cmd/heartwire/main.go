@@ -100,6 +100,19 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 // load reads the configuration as the flags say.
 func (a *app) load() (*loaded, error) { return load(a.path, a.environ, a.sets) }
 
+// reach loads the configuration and waits until its Kafka answers.
+func (a *app) reach(cmd *cobra.Command) (*loaded, *slog.Logger, error) {
+	conf, err := a.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	log, err := a.logger(cmd)
+	if err != nil {
+		return nil, nil, err
+	}
+	return conf, log, conf.Kafka.Await(cmd.Context(), log)
+}
+
 // logger writes to the command's error stream.
 func (a *app) logger(cmd *cobra.Command) (*slog.Logger, error) {
 	var level slog.Level

@@ -96,15 +96,8 @@ func showReject(out io.Writer, r *topics.Reject) error {
 
 // readRejects reads what stands in rejects now.
 func (a *app) readRejects(cmd *cobra.Command, since string) ([]topics.Record[proto.Message], error) {
-	conf, err := a.load()
+	conf, log, err := a.reach(cmd)
 	if err != nil {
-		return nil, err
-	}
-	log, err := a.logger(cmd)
-	if err != nil {
-		return nil, err
-	}
-	if err := conf.Kafka.Await(cmd.Context(), log); err != nil {
 		return nil, err
 	}
 	from, err := parseSince(since)

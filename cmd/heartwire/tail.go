@@ -35,18 +35,11 @@ Topics: ` + topicNames(", "),
 			if !ok {
 				return fmt.Errorf("no topic %q; there are %s", args[0], topicNames(", "))
 			}
-			conf, err := a.load()
+			conf, _, err := a.reach(cmd)
 			if err != nil {
 				return err
 			}
 			t.topic, t.out = topic, cmd.OutOrStdout()
-			log, err := a.logger(cmd)
-			if err != nil {
-				return err
-			}
-			if err := conf.Kafka.Await(cmd.Context(), log); err != nil {
-				return err
-			}
 			return t.run(cmd.Context(), conf.Kafka)
 		},
 	}

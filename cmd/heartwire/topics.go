@@ -39,15 +39,8 @@ would break the order of a patient's log is refused, and nothing is ever deleted
 }
 
 func (a *app) topicsPlan(cmd *cobra.Command, apply bool) error {
-	conf, err := a.load()
+	conf, log, err := a.reach(cmd)
 	if err != nil {
-		return err
-	}
-	log, err := a.logger(cmd)
-	if err != nil {
-		return err
-	}
-	if err := conf.Kafka.Await(cmd.Context(), log); err != nil {
 		return err
 	}
 	cl, err := conf.Kafka.NewClient(log)
