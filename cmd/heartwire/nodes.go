@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -20,7 +21,10 @@ func (a *app) bridgeCommand() *cobra.Command {
 acknowledges a message only when Kafka has it. A second bridge with the same
 filter stands by, and takes over when the first is gone.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runNodes(cmd, "bridge") },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.collectLess()
+			return a.runNodes(cmd, "bridge")
+		},
 	}
 }
 
@@ -83,6 +87,16 @@ func (a *app) runNodes(cmd *cobra.Command, names ...string) error {
 		return err
 	}
 	return h.run(cmd.Context(), nodes)
+}
+
+// collectLess lets garbage grow to four times of what lives before it is
+// collected. Little lives in a bridge, and nearly all that it makes is thrown
+// away at once: at full speed it costs a quarter less CPU, for 30 MB. GOGC goes
+// over it.
+func (a *app) collectLess() {
+	if !slices.ContainsFunc(a.environ, func(kv string) bool { return strings.HasPrefix(kv, "GOGC=") }) {
+		debug.SetGCPercent(400)
+	}
 }
 
 // run runs nodes, with their metrics, until ctx ends.
