@@ -17,9 +17,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
 
 	"heartwire/pipeline"
 	"heartwire/pipeline/bridge/patch"
+	"heartwire/pipeline/kafka"
 	"heartwire/pipeline/local"
 	"heartwire/topics"
 )
@@ -88,12 +90,12 @@ func (u *up) run(ctx context.Context) error {
 	if err := u.siteKey(); err != nil {
 		return err
 	}
-	kafka, err := local.StartKafka(ctx, u.conf.Kafka, filepath.Join(u.data, "kafka"), freePort(u.kafkaPort), u.log)
+	broker, err := local.StartKafka(ctx, u.conf.Kafka, filepath.Join(u.data, "kafka"), freePort(u.kafkaPort), u.log)
 	if err != nil {
 		return err
 	}
-	defer kafka.Close()
-	u.conf.Kafka = kafka.Config()
+	defer broker.Close()
+	u.conf.Kafka = broker.Config()
 	mqtt, err := local.StartMQTT(filepath.Join(u.data, "mqtt"), "127.0.0.1:"+strconv.Itoa(freePort(u.mqttPort)), u.log)
 	if err != nil {
 		return err
@@ -164,15 +166,19 @@ func (u *up) patients(ctx context.Context, h *house, mqttAddr string) error {
 	return patches.Run(ctx)
 }
 
-// admit puts each patient into a bed and binds the patch. The requests have
-// the same identity at every start, so they are done once.
+// admit puts each patient into a bed and binds the patch; what holds already is
+// left as it is. Patients of an earlier start who are not of this one are
+// discharged: nobody sends their data any more.
 func (u *up) admit(ctx context.Context, patients int, records []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	var asks []*topics.Request
+	asks, err := u.discharges(ctx, patients)
+	if err != nil {
+		return err
+	}
 	for i := range patients {
 		p := &topics.Patient{
-			Patient: fmt.Sprintf("p%02d", i+1), Unit: "4 West", Bed: fmt.Sprintf("B%02d", i+1), Alias: aliases[i%len(aliases)],
+			Patient: patientName(i), Unit: "4 West", Bed: fmt.Sprintf("B%02d", i+1), Alias: aliases[i%len(aliases)],
 		}
 		if i < len(records) {
 			p.Alias = "Record " + filepath.Base(records[i])
@@ -181,12 +187,11 @@ func (u *up) admit(ctx context.Context, patients int, records []string) error {
 			&topics.Request{Kind: &topics.Request_PutPatient{PutPatient: p}},
 			&topics.Request{Kind: &topics.Request_Bind{Bind: &topics.Bind{Device: patch.DeviceName(i), Patient: p.Patient}}})
 	}
-	stamp("up", asks)
-	for i, r := range asks {
+	stamp(upAuthor, asks)
+	for _, r := range asks {
 		if b := r.GetBind(); b != nil {
 			b.AtUs = r.TimeUs // no patch sends yet
 		}
-		r.Id = fmt.Sprintf("up/%s/%d", strings.Join(records, ","), i)
 	}
 	outcomes, err := pipeline.Ask(ctx, u.conf.Kafka, u.log, asks...)
 	if err != nil {
@@ -198,6 +203,37 @@ func (u *up) admit(ctx context.Context, patients int, records []string) error {
 		}
 	}
 	return nil
+}
+
+// upAuthor is the account in whose name patients are admitted.
+const upAuthor = "up"
+
+func patientName(i int) string { return fmt.Sprintf("p%02d", i+1) }
+
+// discharges are requests for the patients whom an earlier start admitted,
+// beyond the first so many.
+func (u *up) discharges(ctx context.Context, keep int) ([]*topics.Request, error) {
+	there := map[string]*topics.Patient{}
+	err := u.conf.Kafka.Scan(ctx, u.log, topics.Settings, kafka.Since{Start: true}, func(r topics.Record[proto.Message], bad error) error {
+		if s, ok := r.Value.(*topics.Setting); ok && bad == nil && s.GetPatient() != nil && s.Author == upAuthor {
+			there[s.GetPatient().Patient] = s.GetPatient()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range keep {
+		delete(there, patientName(i))
+	}
+	var asks []*topics.Request
+	for _, name := range sortedKeys(there) {
+		if p := there[name]; !p.Discharged {
+			p.Discharged = true
+			asks = append(asks, &topics.Request{Kind: &topics.Request_PutPatient{PutPatient: p}})
+		}
+	}
+	return asks, nil
 }
 
 // aliases are what the page calls the patients of a demonstration.
