@@ -312,9 +312,6 @@ func clearEvents[In any](e []event[In]) []event[In] {
 // Clock is the partition's time.
 func (p *Partition[S, PS, In, Out]) Clock() Clock { return p.time }
 
-// Through is the last offset folded, -1 before the first.
-func (p *Partition[S, PS, In, Out]) Through() int64 { return p.through }
-
 // Len is the number of keys.
 func (p *Partition[S, PS, In, Out]) Len() int { return len(p.order) }
 

@@ -307,6 +307,4 @@ func sinus(perMinute, phase float64) func(float64) float64 {
 	}
 }
 
-func flat(float64) float64 { return 0.02 }
-
 func tachycardia(t float64) float64 { return 0.9 * math.Sin(2*math.Pi*186/60*t) }
