@@ -16,6 +16,10 @@ type Config struct {
 	// stable over restarts fences its own past; empty, it is made of the
 	// host's name and chance, and whoever owns the partitions next fences it.
 	Instance string `yaml:"instance"`
+	// Static makes a planned restart of a process quiet: its partitions wait
+	// for it as long as SessionTimeout, and do not move. It needs an Instance.
+	// A process that does not come back is then noticed as late as a dead one.
+	Static bool `yaml:"static"`
 	// Commit is the least time between two transactions of a stage. It
 	// bounds their number, not the latency of an idle stage.
 	Commit time.Duration `yaml:"commit"`
@@ -37,6 +41,9 @@ func (c Config) Validate() error {
 	var errs []error
 	if c.Instance != "" && !instanceName.MatchString(c.Instance) {
 		errs = append(errs, fmt.Errorf("pipeline.instance: %q must be empty or 1 to 64 letters, digits, - or _", c.Instance))
+	}
+	if c.Static && c.Instance == "" {
+		errs = append(errs, errors.New("pipeline.static: a process whose partitions wait for it needs a name that is stable over restarts: set pipeline.instance"))
 	}
 	if c.Commit < 0 || c.Commit > time.Second {
 		errs = append(errs, fmt.Errorf("pipeline.commit: %s is not between 0 and 1s", c.Commit))

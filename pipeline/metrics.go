@@ -23,6 +23,11 @@ type metrics struct {
 	ticks      prometheus.Counter
 	lastTick   *prometheus.GaugeVec
 	checkpoint *prometheus.GaugeVec
+	silence    *prometheus.GaugeVec
+	repairs    *prometheus.CounterVec
+
+	compared    *prometheus.CounterVec
+	differences *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -53,10 +58,16 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		ticks:      prometheus.NewCounter(prometheus.CounterOpts{Name: "heartwire_pipeline_ticks_total", Help: "Ticks written by this process's clock."}),
 		lastTick:   gauge("last_tick_timestamp_seconds", "Label of the last tick that the node has folded.", "node"),
 		checkpoint: gauge("checkpoint_timestamp_seconds", "When the node last committed a checkpoint; each key has one every 10 ticks.", "node"),
+		silence:    gauge("tick_silence_seconds", "How long no tick has moved the time of the node's worst partition; above 5 nothing that is missing is noticed.", "node"),
+		repairs:    counter("checkpoint_repairs_total", "Checkpoints that were damaged, and mended from history and the log.", "node"),
+
+		compared:    counter("refolds_compared_total", "Times what a restore folded again was held against what had been said.", "node"),
+		differences: counter("refold_differences_total", "Records that a refold says and the log does not hold, or the other way round; it must stay 0.", "node", "what"),
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.records, m.said, m.rejects, m.restarts, m.overtaken, m.ends, m.commit, m.latency, m.lag, m.keys, m.partitions, m.restore, m.ticks, m.lastTick, m.checkpoint,
+		m.silence, m.repairs, m.compared, m.differences,
 	} {
 		errs = append(errs, reg.Register(c))
 	}

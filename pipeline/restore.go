@@ -12,8 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"heartwire/pipeline/fold"
-	"heartwire/pipeline/kafka"
+	"heartwire/pipeline/failpoint"
 	"heartwire/topics"
 )
 
@@ -26,7 +25,7 @@ func clientID(stage, instance string) string { return "heartwire." + stage + "."
 // they end, the offsets are not stable and every reader of the partitions they
 // wrote to waits, other writers' records included: with the broker's timeout
 // that is 10 to 20 s.
-func (s *stageRun[S, PS, In, Out]) fence(ctx context.Context, cl *kgo.Client, assigned map[string][]int32) error {
+func (s *stageRun) fence(ctx context.Context, cl *kgo.Client, assigned map[string][]int32) error {
 	if len(assigned) == 0 {
 		return nil
 	}
@@ -37,7 +36,7 @@ func (s *stageRun[S, PS, In, Out]) fence(ctx context.Context, cl *kgo.Client, as
 	if err != nil {
 		return fmt.Errorf("list transactions: %w", err)
 	}
-	prefix := transactionalID(s.env.Kafka.Site, s.stage.Name, "")
+	prefix := transactionalID(s.env.Kafka.Site, s.name, "")
 	var alive map[string]bool
 	var errs []error
 	for id := range open {
@@ -50,7 +49,7 @@ func (s *stageRun[S, PS, In, Out]) fence(ctx context.Context, cl *kgo.Client, as
 				return err
 			}
 		}
-		if alive[clientID(s.stage.Name, instance)] {
+		if alive[clientID(s.name, instance)] {
 			continue
 		}
 		s.env.Log.Info("ending the transaction of a dead owner", "transactional_id", id)
@@ -81,8 +80,8 @@ func endTransaction(ctx context.Context, cl *kgo.Client, id string) error {
 	}
 }
 
-func (s *stageRun[S, PS, In, Out]) members(ctx context.Context, adm *kadm.Client) (map[string]bool, error) {
-	group := s.env.Kafka.Site + "." + s.stage.Name
+func (s *stageRun) members(ctx context.Context, adm *kadm.Client) (map[string]bool, error) {
+	group := s.env.Kafka.Site + "." + s.name
 	described, err := adm.DescribeGroups(ctx, group)
 	if err != nil {
 		return nil, fmt.Errorf("describe group %s: %w", group, err)
@@ -95,7 +94,7 @@ func (s *stageRun[S, PS, In, Out]) members(ctx context.Context, adm *kadm.Client
 }
 
 // drop forgets partitions that are no longer ours.
-func (s *stageRun[S, PS, In, Out]) drop(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+func (s *stageRun) drop(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, partitions := range gone {
@@ -109,122 +108,88 @@ func (s *stageRun[S, PS, In, Out]) drop(_ context.Context, _ *kgo.Client, gone m
 // offsets were committed, before the first record is spoken: the checkpoints,
 // and then silently what was folded since. It runs in the group's goroutine,
 // and reads with a client of its own, so that the group's knows nothing of it.
-func (s *stageRun[S, PS, In, Out]) restore(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	topic := s.in.On(s.env.Kafka.Site)
+func (s *stageRun) restore(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	topic := s.in.About().On(s.env.Kafka.Site)
 	partitions := offsets[topic]
 	if len(partitions) == 0 {
 		return offsets, nil
 	}
 	began := time.Now()
-	reader, err := s.env.Kafka.NewClient(s.env.Log)
-	if err != nil {
-		return nil, err
+	committed := map[int32]int64{}
+	for p, o := range partitions {
+		committed[p] = o.EpochOffset().Offset
 	}
-	defer reader.Close()
-	next, err := s.begin(ctx, kadm.NewClient(reader), topic, partitions)
-	if err != nil {
-		return nil, err
-	}
-	tasks, err := s.rebuild(ctx, next)
+	p := past{plan: s.plan, conf: s.env.Kafka, log: s.env.Log, epoch: s.epoch, repaired: s.env.metrics.repairs.WithLabelValues(s.name).Inc}
+	tasks, err := s.rebuild(ctx, p, committed)
 	if err != nil {
 		s.env.Log.Error("could not restore", "err", err)
-		return nil, fmt.Errorf("restore %s: %w", s.stage.Name, err)
+		return nil, fmt.Errorf("restore %s: %w", s.name, err)
 	}
 	s.mu.Lock()
 	for p, t := range tasks {
 		s.tasks[p] = t
-		partitions[p] = kgo.NewOffset().At(next[p])
+		partitions[p] = kgo.NewOffset().At(t.next)
 	}
 	s.mu.Unlock()
 	took := time.Since(began)
-	s.env.metrics.restore.WithLabelValues(s.stage.Name).Observe(took.Seconds())
+	s.env.metrics.restore.WithLabelValues(s.name).Observe(took.Seconds())
 	s.env.Log.Info("restored", "partitions", len(tasks), "took", took.Round(time.Millisecond))
+	failpoint.Hit(failpoint.StageRestored)
 	s.env.Ready()
 	return offsets, nil
 }
 
-// begin is the offset at which each partition goes on: the committed one, or
-// the earliest where there is none or the log has forgotten it.
-func (s *stageRun[S, PS, In, Out]) begin(ctx context.Context, adm *kadm.Client, topic string, partitions map[int32]kgo.Offset) (map[int32]int64, error) {
-	earliest, err := adm.ListStartOffsets(ctx, topic)
-	if err == nil {
-		err = earliest.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("earliest offsets of %s: %w", topic, err)
-	}
-	next := map[int32]int64{}
-	for p, o := range partitions {
-		first, _ := earliest.Lookup(topic, p)
-		at := o.EpochOffset().Offset
-		if at >= 0 && at < first.Offset {
-			s.env.metrics.overtaken.WithLabelValues(s.stage.Name).Inc()
-			s.env.Log.Error("records were forgotten before they were read", "partition", p, "records", first.Offset-at)
-		}
-		next[p] = max(at, first.Offset)
-	}
-	return next, nil
-}
-
-func (s *stageRun[S, PS, In, Out]) rebuild(ctx context.Context, next map[int32]int64) (map[int32]*task[S, PS, In, Out], error) {
-	checkpoints, err := s.readCheckpoints(ctx, next)
+// rebuild makes the tasks of partitions from what was committed.
+func (s *stageRun) rebuild(ctx context.Context, past past, committed map[int32]int64) (map[int32]*task, error) {
+	earliest, err := past.earliest(ctx)
 	if err != nil {
 		return nil, err
 	}
-	tasks := map[int32]*task[S, PS, In, Out]{}
-	from, until := map[int32]int64{}, map[int32]int64{}
-	for p, n := range next {
-		t := &task[S, PS, In, Out]{fold: fold.New[S, PS](s.stage, s.in, s.epoch, p)}
-		first, err := t.fold.Restore(checkpoints[p], n)
-		if err != nil {
-			return nil, fmt.Errorf("partition %d: %w", p, err)
+	tasks, next := map[int32]*task{}, map[int32]int64{}
+	for p, at := range committed {
+		first := earliest[p]
+		t := &task{next: max(at, first), lastTick: time.Now()}
+		if at >= 0 && at < first {
+			t.lost = first - at
+			s.env.metrics.overtaken.WithLabelValues(s.name).Inc()
+			s.env.Log.Error("the log has forgotten records before they were read", "partition", p, "records", t.lost)
 		}
-		tasks[p] = t
-		if first < n {
-			from[p], until[p] = first, n
-		}
+		tasks[p], next[p] = t, t.next
 	}
-	err = kafka.ReadRange(ctx, s.env.Kafka, s.env.Log, s.in.On(s.env.Kafka.Site), from, until, func(r *kgo.Record) error {
-		rec, err := kafka.Decode(s.in, r)
-		if err != nil {
-			return nil // it went to rejects then
-		}
-		f := tasks[r.Partition].fold
-		if err := f.Fold(rec); err != nil {
-			return err
-		}
-		f.Take() // silent: all this was said before
-		return nil
-	})
+	newest, err := past.newest(ctx, s.checkpoints.Changelog, next)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range tasks {
-		t.fold.Commit()
+	parts, echoes, err := past.refold(ctx, newest, next, s.rejected)
+	if err != nil {
+		return nil, err
 	}
+	for p, t := range tasks {
+		t.part = parts[p]
+	}
+	s.background.Go(func() { s.compare(past, echoes) })
 	return tasks, nil
 }
 
-// readCheckpoints is the newest checkpoint of each key of each partition.
-func (s *stageRun[S, PS, In, Out]) readCheckpoints(ctx context.Context, next map[int32]int64) (map[int32]map[topics.Key]*topics.Checkpoint, error) {
-	out := map[int32]map[topics.Key]*topics.Checkpoint{}
-	from := map[int32]int64{}
-	for p := range next {
-		out[p] = map[topics.Key]*topics.Checkpoint{}
-		from[p] = 0
-	}
-	err := kafka.ReadRange(ctx, s.env.Kafka, s.env.Log, s.changelog.On(s.env.Kafka.Site), from, nil, func(r *kgo.Record) error {
-		key := topics.Key(r.Key)
-		if r.Value == nil {
-			delete(out[r.Partition], key)
-			return nil
+// rejected hears of a record that a part rejects, as it is spoken and not while it is refolded.
+func (s *stageRun) rejected(reason string, origin topics.Origin) {
+	s.env.metrics.rejects.WithLabelValues(s.name).Inc()
+	s.env.Log.Warn("a record was rejected", "reason", reason, "origin", origin.String())
+}
+
+// compare counts what a refold said otherwise than it had been said: an engine
+// that is exact finds nothing.
+func (s *stageRun) compare(past past, echoes map[int32]*echo) {
+	n := 0
+	err := past.compare(s.life, echoes, func(d Difference) {
+		if n++; n == 1 {
+			s.env.Log.Error("a refold differs from what was said", "origin", d.Origin.String(), "what", d.What)
 		}
-		cp, err := s.changelog.DecodeValue(r.Value)
-		if err != nil {
-			return fmt.Errorf("%s/%d at offset %d: %w", r.Topic, r.Partition, r.Offset, err)
-		}
-		out[r.Partition][key] = cp
-		return nil
+		s.env.metrics.differences.WithLabelValues(s.name, d.What).Inc()
 	})
-	return out, err
+	if err != nil && s.life.Err() == nil {
+		s.env.Log.Warn("could not compare a refold with what was said", "err", err)
+		return
+	}
+	s.env.metrics.compared.WithLabelValues(s.name).Inc()
 }

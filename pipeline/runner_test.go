@@ -55,7 +55,7 @@ func start(t *testing.T, conf kafka.Config, instance string, nodes ...pipeline.N
 }
 
 func countNode() pipeline.Node {
-	return pipeline.Stage(pipelinetest.Count("beats"), topics.Frames, topics.BeatsChangelog, topics.Annotations)
+	return pipeline.Stage(pipelinetest.Count("beats"), topics.Frames, topics.BeatsCheckpoints, topics.Annotations)
 }
 
 // produce writes n samples of each patient, interleaved, beginning with number first.

@@ -13,25 +13,24 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
-	"heartwire/pipeline/fold"
 	"heartwire/pipeline/kafka"
 	"heartwire/stages"
 	"heartwire/topics"
 )
 
-// Stage is a node that folds a topic. It passes ticks on to the first of outs
-// when that carries them, after everything that came before.
-func Stage[S any, PS stages.State[S], In proto.Message, Out proto.Message](stage stages.Stage[S, In, Out], in topics.Topic[In], changelog topics.Topic[*topics.Checkpoint], outs ...topics.Any) Node {
+// Stage is a node that folds a topic and keeps its states in keep. It passes
+// ticks on to the first of outs when that carries them, after everything that
+// came before.
+func Stage[S any, PS stages.State[S], In proto.Message, Out proto.Message](stage stages.Stage[S, In, Out], in topics.Topic[In], keep topics.Checkpoints, outs ...topics.Any) Node {
+	p := &plan{name: stage.Name, in: in, checkpoints: keep, outs: outs, open: open[S, PS](stage, in, keep, outs)}
 	return Node{
 		Name:   stage.Name,
 		Kind:   KindStage,
-		Reads:  []topics.Spec{in.Spec, changelog.Spec},
-		Writes: append(specs(outs), changelog.Spec, topics.Rejects.Spec),
+		Reads:  []topics.Spec{in.Spec, keep.Changelog.Spec, keep.History.Spec},
+		Writes: append(specs(outs), keep.Changelog.Spec, keep.History.Spec, topics.Rejects.Spec),
+		plan:   p,
 		Run: func(ctx context.Context, env *Env) error {
-			s := &stageRun[S, PS, In, Out]{
-				env: env, stage: stage, in: in, changelog: changelog, outs: outs,
-				tasks: map[int32]*task[S, PS, In, Out]{},
-			}
+			s := &stageRun{plan: p, env: env, tasks: map[int32]*task{}}
 			return s.run(ctx)
 		},
 	}
@@ -39,56 +38,67 @@ func Stage[S any, PS stages.State[S], In proto.Message, Out proto.Message](stage
 
 // stageRun is one life of a stage in this process: from joining the group to
 // the first failure. Everything it holds is lost with it, and restored by the next.
-type stageRun[S any, PS stages.State[S], In proto.Message, Out proto.Message] struct {
-	env       *Env
-	stage     stages.Stage[S, In, Out]
-	in        topics.Topic[In]
-	changelog topics.Topic[*topics.Checkpoint]
-	outs      []topics.Any
-
+type stageRun struct {
+	*plan
+	env   *Env
 	sess  *kgo.GroupTransactSession
 	epoch int64
 
 	mu    sync.Mutex // tasks are made by the group's goroutine and used by the loop's
-	tasks map[int32]*task[S, PS, In, Out]
+	tasks map[int32]*task
+
+	tickless bool // it has been said that ticks are missing
+
+	life       context.Context // ends with this life
+	background sync.WaitGroup  // what goes on beside the loop
 }
 
-// task is a partition with what it wants to write.
-type task[S any, PS stages.State[S], In proto.Message, Out proto.Message] struct {
-	fold *fold.Partition[S, PS, In, Out]
-	out  []*kgo.Record
-	n    int // records folded since the last end
+// task is a partition that this process owns, with what it wants to write.
+type task struct {
+	part
+	out []*kgo.Record
+	n   int // records folded since the last end
 	// ticked says that a tick is among them: its age tells how far behind the stage is
-	ticked bool
+	ticked   bool
+	lastTick time.Time // when time last moved here, by this process's clock
+
+	next int64 // offset at which it was restored
+	lost int64 // records before next that the log forgot unread; 0 once that is told and committed
 }
 
-func (s *stageRun[S, PS, In, Out]) run(ctx context.Context) (err error) {
+func (s *stageRun) run(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	s.life = ctx
+	defer func() {
+		cancel()
+		s.background.Wait()
+	}()
 	site := s.env.Kafka.Site
 	// Before the group is joined: what is assigned is restored, and every
 	// checkpoint names it.
 	if s.epoch, err = s.incarnation(ctx); err != nil {
 		return err
 	}
-	s.sess, err = kafka.NewSession(s.env.Kafka, s.env.Log,
-		kgo.ClientID(clientID(s.stage.Name, s.env.Config.Instance)),
-		kgo.TransactionalID(transactionalID(site, s.stage.Name, s.env.Config.Instance)),
+	opts := []kgo.Opt{
+		kgo.ClientID(clientID(s.name, s.env.Config.Instance)),
+		kgo.TransactionalID(transactionalID(site, s.name, s.env.Config.Instance)),
 		// A transaction that outlives its process hides its partitions from
 		// every reader; the next owner fences it, and this bounds it when
 		// there is none.
-		kgo.TransactionTimeout(10*time.Second),
-		kgo.ConsumerGroup(site+"."+s.stage.Name),
-		kgo.ConsumeTopics(s.in.On(site)),
+		kgo.TransactionTimeout(10 * time.Second),
+		kgo.ConsumerGroup(site + "." + s.name),
+		kgo.ConsumeTopics(s.in.About().On(site)),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(s.env.Config.SessionTimeout),
-		kgo.HeartbeatInterval(s.env.Config.SessionTimeout/6),
-		kgo.RebalanceTimeout(20*time.Second),
+		kgo.HeartbeatInterval(s.env.Config.SessionTimeout / 6),
+		kgo.RebalanceTimeout(20 * time.Second),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.RequireStableFetchOffsets(),
 		kgo.FetchMinBytes(1),
-		kgo.FetchMaxWait(250*time.Millisecond),
+		kgo.FetchMaxWait(250 * time.Millisecond),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset().AtStart()),
 		kgo.BlockRebalanceOnPoll(),
-		kgo.MaxBufferedRecords(s.env.Config.Poll*4),
+		kgo.MaxBufferedRecords(s.env.Config.Poll * 4),
 		kgo.OnPartitionsAssigned(func(ctx context.Context, cl *kgo.Client, m map[string][]int32) {
 			// Before the offsets are fetched: they are not stable while the
 			// transaction of a dead owner is open.
@@ -100,30 +110,36 @@ func (s *stageRun[S, PS, In, Out]) run(ctx context.Context) (err error) {
 			}
 		}),
 		kgo.AdjustFetchOffsetsFn(s.restore),
+
 		kgo.OnPartitionsRevoked(s.drop),
 		kgo.OnPartitionsLost(s.drop),
-	)
-	if err != nil {
+	}
+	if s.env.Config.Static {
+		// A restart within the session timeout keeps its partitions, and no
+		// other process notices.
+		opts = append(opts, kgo.InstanceID(s.env.Config.Instance))
+	}
+	if s.sess, err = kafka.NewSession(s.env.Kafka, s.env.Log, opts...); err != nil {
 		return err
 	}
 	defer s.sess.CloseAllowingRebalance()
 	return s.loop(ctx)
 }
 
-func (s *stageRun[S, PS, In, Out]) incarnation(ctx context.Context) (int64, error) {
+func (s *stageRun) incarnation(ctx context.Context) (int64, error) {
 	cl, err := s.env.Kafka.NewClient(s.env.Log)
 	if err != nil {
 		return 0, err
 	}
 	defer cl.Close()
-	return incarnation(ctx, cl, s.in.On(s.env.Kafka.Site))
+	return incarnation(ctx, cl, s.in.About().On(s.env.Kafka.Site))
 }
 
 // maxPace is the most that a stage waits between two transactions for a slow
 // broker's sake: the alarms' budgets have room for it.
 const maxPace = 200 * time.Millisecond
 
-func (s *stageRun[S, PS, In, Out]) loop(ctx context.Context) error {
+func (s *stageRun) loop(ctx context.Context) error {
 	var last time.Time // end of the last transaction
 	pace := s.env.Config.Commit
 	for {
@@ -133,7 +149,10 @@ func (s *stageRun[S, PS, In, Out]) loop(ctx context.Context) error {
 		if !sleep(ctx, pace-time.Since(last)) {
 			return nil
 		}
-		fetches := s.sess.PollRecords(ctx, s.env.Config.Poll)
+		poll, cancel := context.WithTimeout(ctx, time.Second)
+		fetches := s.sess.PollRecords(poll, s.env.Config.Poll)
+		cancel()
+		s.watchTicks()
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -144,7 +163,7 @@ func (s *stageRun[S, PS, In, Out]) loop(ctx context.Context) error {
 		}
 		if ended {
 			took := time.Since(began)
-			s.env.metrics.commit.WithLabelValues(s.stage.Name).Observe(took.Seconds())
+			s.env.metrics.commit.WithLabelValues(s.name).Observe(took.Seconds())
 			// A broker that is slow gets fewer transactions to end, not more:
 			// each writes a marker into every partition that it touched.
 			pace = min(max(s.env.Config.Commit, 2*took), maxPace)
@@ -157,7 +176,7 @@ func (s *stageRun[S, PS, In, Out]) loop(ctx context.Context) error {
 }
 
 // turn folds one poll and, when there is something to say, ends a transaction.
-func (s *stageRun[S, PS, In, Out]) turn(ctx context.Context, fetches kgo.Fetches) (ended bool, err error) {
+func (s *stageRun) turn(ctx context.Context, fetches kgo.Fetches) (ended bool, err error) {
 	if err := s.fetchErr(fetches); err != nil {
 		return false, err
 	}
@@ -165,12 +184,15 @@ func (s *stageRun[S, PS, In, Out]) turn(ctx context.Context, fetches kgo.Fetches
 		return false, err
 	}
 	owned := s.owned()
-	var out int
+	var out, n int
 	for _, t := range owned {
 		out += len(t.out)
+		n += t.n
 	}
 	s.observe(fetches, owned)
-	if out == 0 {
+	// What is folded and not committed is kept in case it must be undone:
+	// where nothing is said for long, the offsets alone are worth an end.
+	if out == 0 && n < 10*s.env.Config.Poll {
 		return false, nil
 	}
 	// Ending what has begun is not given up for a drain that has begun too.
@@ -185,7 +207,7 @@ func (s *stageRun[S, PS, In, Out]) turn(ctx context.Context, fetches kgo.Fetches
 	if !committed {
 		outcome = "aborted"
 	}
-	s.env.metrics.ends.WithLabelValues(s.stage.Name, outcome).Inc()
+	s.env.metrics.ends.WithLabelValues(s.name, outcome).Inc()
 	for _, t := range owned {
 		if err := s.settle(t, committed); err != nil {
 			return true, err
@@ -194,18 +216,19 @@ func (s *stageRun[S, PS, In, Out]) turn(ctx context.Context, fetches kgo.Fetches
 	return true, nil
 }
 
-func (s *stageRun[S, PS, In, Out]) settle(t *task[S, PS, In, Out], committed bool) error {
+func (s *stageRun) settle(t *task, committed bool) error {
 	if committed {
 		m := s.env.metrics
-		m.said.WithLabelValues(s.stage.Name).Add(float64(len(t.out)))
-		if c := t.fold.Clock(); !c.Wall.IsZero() {
-			m.lastTick.WithLabelValues(s.stage.Name).Set(float64(c.Wall.UnixMilli()) / 1000)
+		m.said.WithLabelValues(s.name).Add(float64(len(t.out)))
+		if c := t.Clock(); !c.Wall.IsZero() {
+			m.lastTick.WithLabelValues(s.name).Set(float64(c.Wall.UnixMilli()) / 1000)
 			if t.ticked {
-				m.latency.WithLabelValues(s.stage.Name).Observe(time.Since(c.Wall).Seconds())
+				m.latency.WithLabelValues(s.name).Observe(time.Since(c.Wall).Seconds())
 			}
 		}
-		t.fold.Commit()
-	} else if err := t.fold.Rollback(); err != nil {
+		t.Commit()
+		t.lost = 0
+	} else if err := t.Rollback(); err != nil {
 		return err
 	}
 	clear(t.out)
@@ -214,11 +237,11 @@ func (s *stageRun[S, PS, In, Out]) settle(t *task[S, PS, In, Out], committed boo
 }
 
 // fetchErr is the first error of a poll that this life cannot go on with.
-func (s *stageRun[S, PS, In, Out]) fetchErr(fetches kgo.Fetches) error {
+func (s *stageRun) fetchErr(fetches kgo.Fetches) error {
 	var first error
 	fetches.EachError(func(topic string, p int32, err error) {
 		switch {
-		case first != nil || errors.Is(err, context.Canceled):
+		case first != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		case errors.Is(err, kerr.OffsetOutOfRange):
 			// The next life finds its offset gone, and says so.
 			first = fmt.Errorf("%s/%d: the log has forgotten what was to be read next: %w", topic, p, err)
@@ -231,7 +254,7 @@ func (s *stageRun[S, PS, In, Out]) fetchErr(fetches kgo.Fetches) error {
 
 // fold folds a poll, its partitions in parallel. The barrier at the end costs
 // nothing: the end of the transaction needs it anyway.
-func (s *stageRun[S, PS, In, Out]) fold(fetches kgo.Fetches) error {
+func (s *stageRun) fold(fetches kgo.Fetches) error {
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
@@ -249,48 +272,43 @@ func (s *stageRun[S, PS, In, Out]) fold(fetches kgo.Fetches) error {
 	return g.Wait()
 }
 
-func (s *stageRun[S, PS, In, Out]) foldPartition(t *task[S, PS, In, Out], records []*kgo.Record) error {
+func (s *stageRun) foldPartition(t *task, records []*kgo.Record) error {
+	// With the first record, so that its offset is committed with the telling.
+	if t.lost > 0 && t.n == 0 {
+		var err error
+		if t.out, err = t.Overtaken(t.next, t.lost, t.out); err != nil {
+			return err
+		}
+	}
 	for _, r := range records {
 		t.n++
-		rec, err := kafka.Decode(s.in, r)
+		out, ticked, err := t.Read(r, t.out)
 		if err != nil {
-			t.out = append(t.out, s.reject(rec.Key, r.Value, rec.Origin, "undecodable", err, nil))
-			continue
-		}
-		if err := t.fold.Fold(rec); err != nil {
 			return err
 		}
-		if err := s.take(t); err != nil {
-			return err
-		}
-		if s.in.Tick != nil && len(s.outs) > 0 {
-			if tick := s.in.Tick(rec.Value); tick != nil {
-				t.ticked = true
-				if err := s.forward(t, tick, r); err != nil {
-					return err
-				}
-			}
+		if t.out = out; ticked {
+			t.ticked, t.lastTick = true, time.Now()
 		}
 	}
 	return nil
 }
 
 // owned are the tasks in no particular order.
-func (s *stageRun[S, PS, In, Out]) owned() []*task[S, PS, In, Out] {
+func (s *stageRun) owned() []*task {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all []*task[S, PS, In, Out]
+	var all []*task
 	for _, t := range s.tasks {
 		all = append(all, t)
 	}
 	return all
 }
 
-func (s *stageRun[S, PS, In, Out]) observe(fetches kgo.Fetches, owned []*task[S, PS, In, Out]) {
-	m, name := s.env.metrics, s.stage.Name
+func (s *stageRun) observe(fetches kgo.Fetches, owned []*task) {
+	m, name := s.env.metrics, s.name
 	keys := 0
 	for _, t := range owned {
-		keys += t.fold.Len()
+		keys += t.Len()
 	}
 	var lag int64
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
@@ -302,6 +320,26 @@ func (s *stageRun[S, PS, In, Out]) observe(fetches kgo.Fetches, owned []*task[S,
 	m.keys.WithLabelValues(name).Set(float64(keys))
 	m.partitions.WithLabelValues(name).Set(float64(len(owned)))
 	m.lag.WithLabelValues(name).Set(float64(lag))
+}
+
+// tickless is how long time may stand still in a partition before a stage says so.
+const tickless = 5 * time.Second
+
+// watchTicks says how long time has stood still in the worst partition: without
+// ticks nothing that is missing is noticed.
+func (s *stageRun) watchTicks() {
+	var silent time.Duration
+	for _, t := range s.owned() {
+		silent = max(silent, time.Since(t.lastTick))
+	}
+	s.env.metrics.silence.WithLabelValues(s.name).Set(silent.Seconds())
+	if missing := silent > tickless; missing != s.tickless {
+		if s.tickless = missing; missing {
+			s.env.Log.Error("no ticks: does a clock run, and the stage before?", "for", silent.Round(time.Second))
+		} else {
+			s.env.Log.Info("ticks are back")
+		}
+	}
 }
 
 // sleep waits, and reports false when ctx ended first.

@@ -30,6 +30,8 @@ type Node struct {
 	// Run blocks until ctx ends and returns nil then. Any other return is a
 	// failure: the Runner logs it and runs the node again.
 	Run func(ctx context.Context, env *Env) error
+
+	plan *plan // of a stage
 }
 
 // Topology is the graph, as a value: what runs is what it prints.
@@ -119,25 +121,30 @@ func list(specs []topics.Spec) string {
 	return strings.Join(names, ", ")
 }
 
+// own reports whether a topic belongs to one node alone: where it keeps states.
+func own(s topics.Spec) bool {
+	return strings.HasSuffix(s.Name, "-changelog") || strings.HasSuffix(s.Name, "-history")
+}
+
 // WriteDot prints the graph in Graphviz DOT: nodes as boxes, topics as
-// cylinders, changelogs left out as they belong to their stage alone.
+// cylinders, those left out that belong to one node alone.
 func (t Topology) WriteDot(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("digraph heartwire {\n  rankdir=LR;\n  node [fontname=\"sans-serif\"];\n")
 	for _, any := range topics.All() {
-		if s := any.About(); !strings.HasSuffix(s.Name, "-changelog") {
+		if s := any.About(); !own(s) {
 			fmt.Fprintf(&b, "  %q [shape=cylinder];\n", s.Name)
 		}
 	}
 	for _, n := range t {
 		fmt.Fprintf(&b, "  %q [shape=box, style=rounded, label=\"%s\\n(%s)\"];\n", "node "+n.Name, n.Name, n.Kind)
 		for _, s := range n.Reads {
-			if !strings.HasSuffix(s.Name, "-changelog") {
+			if !own(s) {
 				fmt.Fprintf(&b, "  %q -> %q;\n", s.Name, "node "+n.Name)
 			}
 		}
 		for _, s := range n.Writes {
-			if !strings.HasSuffix(s.Name, "-changelog") {
+			if !own(s) {
 				fmt.Fprintf(&b, "  %q -> %q;\n", "node "+n.Name, s.Name)
 			}
 		}

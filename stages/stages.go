@@ -44,9 +44,21 @@ type State[S any] interface {
 // all said. The runner then forgets it and writes a tombstone.
 type Departing interface{ Gone() bool }
 
+// Overtakable is a Processor that can say that records were lost: the log had
+// forgotten them before the stage read them. lost is how many of the
+// partition, this key's or others'. What it emits tells those downstream that
+// nothing is known of that time. It follows the rules of Process.
+type Overtakable[S, Out any] interface {
+	Overtaken(s *S, lost int64, emit func(Out)) error
+}
+
 // Stage is a processor with the name and version under which its state is kept.
 type Stage[S, In, Out any] struct {
 	Name      string // beats; its group, changelog and metrics are named after it
 	Version   uint32 // of the state's encoding; rises when it changes
 	Processor Processor[S, In, Out]
+	// Migrate turns a state that was written down as an older version into
+	// this Version's encoding, or says why it cannot. Without it a checkpoint
+	// of an older version is refused.
+	Migrate func(version uint32, state []byte) ([]byte, error)
 }

@@ -79,6 +79,10 @@ func ParseOrigin(s string) (Origin, error) {
 const (
 	HeaderOrigin = "origin" // Origin.String
 	HeaderSchema = "schema" // message name and schema version, Frame/1
+
+	// HeaderThrough is on the tombstone of a checkpoint: the last input offset
+	// that the departed key is done with, in decimal.
+	HeaderThrough = "through"
 )
 
 // MaxElapsed is the most that one tick moves time by; a clock that was away
@@ -90,10 +94,19 @@ func (t *Tick) Elapsed() time.Duration {
 	return time.Duration(min(max(t.GetElapsedUs(), 0), MaxElapsed.Microseconds())) * time.Microsecond
 }
 
+// MaxAhead is how far one owner's tick may be ahead of its last: it ticks once
+// a second and a reader sees each, so one further ahead is no clock's, and
+// would make its successors look like repeats.
+const MaxAhead = 3600
+
 // Follows reports whether t moves on the time of a reader that has seen the
-// tick (n, owner) last: an owner that has been replaced, and a repeat, do not.
+// tick (n, owner) last, or none where n is 0: an owner that has been replaced,
+// a repeat, and a tick far ahead do not.
 func (t *Tick) Follows(n, owner uint64) bool {
-	return t.GetOwner() >= owner && t.GetN() > n
+	if t.GetOwner() < owner || t.GetN() <= n {
+		return false
+	}
+	return n == 0 || t.GetOwner() > owner || t.GetN()-n <= MaxAhead
 }
 
 // MicroTime is the time of µs since 1970, in UTC.

@@ -156,7 +156,10 @@ func All() []Any {
 		Frames, Annotations, Charts, Alarms,
 		Requests, Settings,
 		Rejects,
-		BeatsChangelog, RhythmChangelog, AlarmsChangelog, RegistryChangelog,
+		BeatsCheckpoints.Changelog, BeatsCheckpoints.History,
+		RhythmCheckpoints.Changelog, RhythmCheckpoints.History,
+		AlarmsCheckpoints.Changelog, AlarmsCheckpoints.History,
+		RegistryCheckpoints.Changelog, RegistryCheckpoints.History,
 		BridgeChangelog,
 	}
 }

@@ -84,7 +84,7 @@ func TestRoundTrips(t *testing.T) {
 	roundTrip(t, topics.Settings)
 	roundTrip(t, topics.Rejects)
 	roundTrip(t, topics.BridgeChangelog)
-	roundTrip(t, topics.BeatsChangelog)
+	roundTrip(t, topics.BeatsCheckpoints.Changelog)
 }
 
 func ticks[T proto.Message](t *testing.T, topic topics.Topic[T]) {

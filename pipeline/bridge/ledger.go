@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"heartwire/pipeline/failpoint"
 )
 
 // maxUnacked is how many messages can wait for their acknowledgement. An MQTT
@@ -47,7 +49,9 @@ func (l *ledger) run(ctx context.Context) {
 		case p := <-l.order:
 			p.left.Wait()
 			if !p.failed.Load() {
+				failpoint.Hit(failpoint.BridgeProduced)
 				p.ack()
+				failpoint.Hit(failpoint.BridgeAcked)
 				l.metrics.ack.Observe(time.Since(p.arrived).Seconds())
 			}
 			l.metrics.inFlight.Dec()

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/proto"
 
+	"heartwire/pipeline/failpoint"
 	"heartwire/pipeline/kafka"
 	"heartwire/topics"
 )
@@ -55,6 +56,7 @@ func (t *term) deliver(m Message) {
 		t.out = t.out[:0]
 		t.reject(m, &Refusal{Unwritable, err.Error()}, arrival)
 	}
+	failpoint.Hit(failpoint.BridgeReceived)
 	p := &pending{ack: m.Ack, arrived: time.Now()}
 	p.left.Add(len(t.out))
 	if !t.ledger.enter(t.ctx, p) {

@@ -49,7 +49,8 @@ type Partition[S any, PS stages.State[S], In proto.Message, Out any] struct {
 	before        Clock // at the last Commit
 	beforeThrough int64
 	touched       []*cell[S, In]
-	marked        []*cell[S, In] // due or gone
+	marked        []*cell[S, In]       // due or gone
+	departed      map[topics.Key]int64 // through which offset keys that have gone are done with, while refolding
 
 	said []Said[Out]
 	bad  []Condemned[In]
@@ -77,12 +78,15 @@ type cell[S, In any] struct {
 	savedThrough int64
 	events       []event[In] // folded since, to go back before a record that fails
 	due          bool        // wants a checkpoint with the next Commit
+	past         bool        // and one in history
 	gone         bool        // departed: a tombstone with the next Commit
 }
 
+// event is what a stage folds: a record, a tick, or records that are lost.
 type event[In any] struct {
 	record topics.Record[In]
 	tick   *topics.Tick
+	lost   int64
 }
 
 // New is an empty partition of a stage that reads topic. epoch is the
@@ -115,11 +119,14 @@ func (p *Partition[S, PS, In, Out]) Fold(r topics.Record[In]) error {
 	}
 	c := p.cells[r.Key]
 	if c == nil {
+		if through, gone := p.departed[r.Key]; gone && r.Offset <= through {
+			return nil // it went, and its tombstone contains this
+		}
 		c = &cell[S, In]{key: r.Key, fresh: true, through: r.Offset - 1}
 		p.insert(c)
 		// A refold begins at the oldest checkpoint: a key without one would
 		// miss what came before the others' next.
-		p.mark(c)
+		p.mark(c, true)
 	}
 	return p.apply(c, event[In]{record: r}, r.Offset)
 }
@@ -137,19 +144,42 @@ func (p *Partition[S, PS, In, Out]) advance(r topics.Record[In], t *topics.Tick)
 		if err := p.apply(c, event[In]{record: r, tick: t}, r.Offset); err != nil {
 			return err
 		}
-		if hash(key)%CheckpointEvery == t.GetN()%CheckpointEvery {
-			p.mark(c)
+		if h, n := hash(key), t.GetN(); h%CheckpointEvery == n%CheckpointEvery {
+			p.mark(c, h%HistoryEvery == n%HistoryEvery)
 		}
 	}
 	return nil
 }
 
-// CheckpointEvery is the number of ticks between two checkpoints of a key.
-const CheckpointEvery = 10
+// CheckpointEvery is the number of ticks between two checkpoints of a key,
+// and HistoryEvery between two of those that are kept: each of the latter is
+// one of the former.
+const (
+	CheckpointEvery = 10
+	HistoryEvery    = 3600
+)
+
+// Overtaken says that lost records up to, not including, the offset first
+// were forgotten by the log before they were read. Each key is told where its
+// stage can hear it. What it says is said once: all keys are due, so no refold
+// begins before first.
+func (p *Partition[S, PS, In, Out]) Overtaken(first, lost int64) error {
+	p.through = first - 1
+	p.time.N, p.time.Owner = 0, 0 // whatever tick comes next is the next
+	for _, key := range p.order {
+		c := p.cells[key]
+		if err := p.apply(c, event[In]{record: topics.Record[In]{Key: key, Partition: p.index, Offset: first - 1}, lost: lost}, first-1); err != nil {
+			return err
+		}
+		p.mark(c, true)
+	}
+	return nil
+}
 
 func hash(key topics.Key) uint64 { return uint64(topics.Partition(key, 1<<30)) }
 
-func (p *Partition[S, PS, In, Out]) mark(c *cell[S, In]) {
+func (p *Partition[S, PS, In, Out]) mark(c *cell[S, In], past bool) {
+	c.past = c.past || past
 	if !c.due {
 		c.due = true
 		p.marked = append(p.marked, c)
@@ -174,10 +204,8 @@ func (p *Partition[S, PS, In, Out]) apply(c *cell[S, In], e event[In], offset in
 	}
 	c.through = offset
 	c.events = append(c.events, e)
-	if d, ok := any(&c.state).(stages.Departing); ok {
-		if c.gone = d.Gone(); c.gone {
-			p.mark(c)
-		}
+	if c.gone {
+		p.mark(c, true)
 	}
 	return nil
 }
@@ -224,15 +252,31 @@ func (p *Partition[S, PS, In, Out]) call(c *cell[S, In], e event[In]) (err error
 			err, stack = fmt.Errorf("panic: %v", r), debug.Stack()
 		}
 	}()
-	if e.tick != nil {
-		return p.stage.Processor.Advance(&c.state, e.tick, p.emit), nil
+	if c.gone {
+		// It departed in this same transaction, and comes back as a new key:
+		// what is said must not depend on when commits happen.
+		var zero S
+		c.state, c.gone = zero, false
 	}
-	return p.stage.Processor.Process(&c.state, e.record, p.emit), nil
+	switch {
+	case e.tick != nil:
+		err = p.stage.Processor.Advance(&c.state, e.tick, p.emit)
+	case e.lost > 0:
+		if o, ok := p.stage.Processor.(stages.Overtakable[S, Out]); ok {
+			err = o.Overtaken(&c.state, e.lost, p.emit)
+		}
+	default:
+		err = p.stage.Processor.Process(&c.state, e.record, p.emit)
+	}
+	if d, ok := any(&c.state).(stages.Departing); ok && err == nil {
+		c.gone = d.Gone()
+	}
+	return err, nil
 }
 
 func (p *Partition[S, PS, In, Out]) restoreCell(c *cell[S, In]) error {
 	var zero S
-	c.state = zero
+	c.state, c.gone = zero, false
 	if err := PS(&c.state).UnmarshalBinary(c.saved); err != nil {
 		return fmt.Errorf("stage %s: read back the state it has just written down: %w", p.stage.Name, err)
 	}
@@ -263,8 +307,17 @@ func (p *Partition[S, PS, In, Out]) Take() ([]Said[Out], []Condemned[In]) {
 // Due asks for a checkpoint of a key with the next Commit.
 func (p *Partition[S, PS, In, Out]) Due(key topics.Key) {
 	if c := p.cells[key]; c != nil {
-		p.mark(c)
+		p.mark(c, false)
 	}
+}
+
+// State is what the stage believes of a key, for people to look at.
+func (p *Partition[S, PS, In, Out]) State(key topics.Key) (*S, bool) {
+	c := p.cells[key]
+	if c == nil {
+		return nil, false
+	}
+	return &c.state, true
 }
 
 // Commit says that everything since the last Commit is kept.
@@ -274,7 +327,7 @@ func (p *Partition[S, PS, In, Out]) Commit() {
 		c.events = clearEvents(c.events)
 	}
 	for _, c := range p.marked {
-		c.due = false
+		c.due, c.past = false, false
 		if c.gone {
 			p.remove(c.key)
 		}
@@ -295,7 +348,7 @@ func (p *Partition[S, PS, In, Out]) Rollback() error {
 		if err := p.restoreCell(c); err != nil {
 			return err
 		}
-		c.through, c.dirty, c.gone = c.savedThrough, false, false
+		c.through, c.dirty = c.savedThrough, false
 	}
 	p.marked = slices.DeleteFunc(p.marked, func(c *cell[S, In]) bool { return c.fresh })
 	p.touched = p.touched[:0]

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"heartwire/pipeline/fold"
 	"heartwire/pipeline/pipelinetest"
 	"heartwire/topics"
@@ -38,7 +40,7 @@ func log(seed uint64, n int) []topics.Record[*topics.Frame] {
 			ticks++
 			out = append(out, tick(o, ticks, 1))
 		case 1:
-			out = append(out, samples(o, fmt.Sprint("p", rnd.IntN(4)), []string{"poison", "panic", "a", "b"}[rnd.IntN(4)]))
+			out = append(out, samples(o, fmt.Sprint("p", rnd.IntN(4)), []string{"poison", "panic", "goodbye", "b"}[rnd.IntN(4)]))
 		default:
 			out = append(out, samples(o, fmt.Sprint("p", rnd.IntN(4)), "a"))
 		}
@@ -74,7 +76,7 @@ func TestRollbackAndCrashSayTheSame(t *testing.T) {
 		records := log(seed, 400)
 		want := run(t, records)
 		rnd := rand.New(rand.NewPCG(seed, 2))
-		changelog := map[topics.Key]*topics.Checkpoint{}
+		changelog := fold.NewNewest()
 		p := empty()
 		var got, pending []string
 		committed := 0 // records
@@ -106,20 +108,17 @@ func TestRollbackAndCrashSayTheSame(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, p *partition, changelog map[topics.Key]*topics.Checkpoint) {
-	err := p.Checkpoints("test", func(key topics.Key, cp *topics.Checkpoint) {
-		if cp == nil {
-			delete(changelog, key)
-		} else {
-			changelog[key] = cp
-		}
+func write(t *testing.T, p *partition, changelog fold.Newest) {
+	err := p.Checkpoints("test", func(k fold.Kept) error {
+		changelog.See(k.Key, k.Checkpoint, k.Through)
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func restore(t *testing.T, changelog map[topics.Key]*topics.Checkpoint, records []topics.Record[*topics.Frame], committed int) *partition {
+func restore(t *testing.T, changelog fold.Newest, records []topics.Record[*topics.Frame], committed int) *partition {
 	p := empty()
 	from, err := p.Restore(changelog, int64(committed))
 	if err != nil {
@@ -131,7 +130,7 @@ func restore(t *testing.T, changelog map[topics.Key]*topics.Checkpoint, records 
 		}
 		p.Take()
 	}
-	p.Commit()
+	p.Restored()
 	return p
 }
 
@@ -163,20 +162,21 @@ func TestRestoreRefusesWhatItCannotUse(t *testing.T) {
 	if err := p.Fold(samples(0, "p", "a")); err != nil {
 		t.Fatal(err)
 	}
-	changelog := map[topics.Key]*topics.Checkpoint{}
+	changelog := fold.NewNewest()
 	write(t, p, changelog)
 	for name, spoil := range map[string]func(*topics.Checkpoint){
 		"another stage":       func(c *topics.Checkpoint) { c.Stage = "other" },
-		"another version":     func(c *topics.Checkpoint) { c.Version++ },
+		"a newer version":     func(c *topics.Checkpoint) { c.Version++ },
+		"an older version":    func(c *topics.Checkpoint) { c.Version-- },
 		"another incarnation": func(c *topics.Checkpoint) { c.Epoch++ },
 		"damaged":             func(c *topics.Checkpoint) { c.State[0] ^= 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			spoilt := map[topics.Key]*topics.Checkpoint{}
-			for k, cp := range changelog {
-				b, _ := topics.BeatsChangelog.Append(nil, cp)
-				spoilt[k], _ = topics.BeatsChangelog.DecodeValue(b)
-				spoil(spoilt[k])
+			spoilt := fold.NewNewest()
+			for k, cp := range changelog.Of {
+				cp := proto.CloneOf(cp)
+				spoil(cp)
+				spoilt.See(k, cp, cp.Offset)
 			}
 			if _, err := empty().Restore(spoilt, 1); err == nil {
 				t.Fatal("restored without an error")

@@ -20,7 +20,12 @@ type CountState struct {
 	N     uint64
 	Hash  uint64
 	Ticks uint64
+	Left  bool
 }
+
+// Gone makes a key depart with a sample of the device Goodbye; one more of any
+// device after that, and it is a new key.
+func (s *CountState) Gone() bool { return s.Left }
 
 func (s *CountState) AppendBinary(b []byte) ([]byte, error) {
 	e := stages.Encoder{B: b}
@@ -28,19 +33,22 @@ func (s *CountState) AppendBinary(b []byte) ([]byte, error) {
 	e.Uint(s.N)
 	e.Uint(s.Hash)
 	e.Uint(s.Ticks)
+	e.Bool(s.Left)
 	return e.B, nil
 }
 
 func (s *CountState) UnmarshalBinary(b []byte) error {
 	d := stages.NewDecoder(b)
-	*s = CountState{Key: d.String(), N: d.Uint(), Hash: d.Uint(), Ticks: d.Uint()}
+	*s = CountState{Key: d.String(), N: d.Uint(), Hash: d.Uint(), Ticks: d.Uint(), Left: d.Bool()}
 	return d.Err()
 }
 
-// Poison is the device on whose samples Count fails; on PanicPoison it panics.
+// Poison is the device on whose samples Count fails; on PanicPoison it panics,
+// on Goodbye it says so and the key departs.
 const (
 	Poison      = "poison"
 	PanicPoison = "panic"
+	Goodbye     = "goodbye"
 )
 
 type count struct{}
@@ -56,6 +64,8 @@ func (count) Process(s *CountState, r topics.Record[*topics.Frame], emit func(*t
 		return errors.New("poisoned")
 	case PanicPoison:
 		panic("poisoned")
+	case Goodbye:
+		s.Left = true
 	}
 	return nil
 }
@@ -65,5 +75,11 @@ func (count) Advance(s *CountState, _ *topics.Tick, emit func(*topics.Annotation
 	if s.Ticks%10 == 0 {
 		emit(&topics.Annotation{Patient: s.Key, Sample: s.Ticks, Late: true, TimeUs: int64(s.Hash >> 1)})
 	}
+	return nil
+}
+
+func (count) Overtaken(s *CountState, lost int64, emit func(*topics.Annotation)) error {
+	s.Hash ^= uint64(lost)
+	emit(&topics.Annotation{Patient: s.Key, Sample: uint64(lost), Kind: &topics.Annotation_Gap{Gap: &topics.Gap{Cause: topics.GapCause_GAP_CAUSE_OVERTAKEN}}})
 	return nil
 }

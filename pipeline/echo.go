@@ -1,0 +1,117 @@
+package pipeline
+
+import (
+	"context"
+	"hash/crc32"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"heartwire/pipeline/fold"
+	"heartwire/pipeline/kafka"
+	"heartwire/topics"
+)
+
+// echo is what a refold of a stretch of one partition said again, to be held
+// against what stands in the log since it was said first.
+type echo struct {
+	newest     fold.Newest // what the refold began with
+	from, next int64       // input offsets
+	began      time.Time   // of the first record folded
+	said       map[heard]uint32
+}
+
+// heard is what makes a record of a topic the same on every replay.
+type heard struct {
+	key    topics.Key
+	origin topics.Origin
+}
+
+func hear(r *kgo.Record) (heard, uint32) {
+	e := kafka.Envelope[struct{}](r)
+	return heard{e.Key, e.Origin}, crc32.ChecksumIEEE(r.Value)
+}
+
+// hear takes note of what folding r said in the topic by which refolds are compared.
+func (e *echo) hear(r *kgo.Record, said []*kgo.Record, topic string) {
+	if e.began.IsZero() {
+		e.began = r.Timestamp
+	}
+	for _, s := range said {
+		if s.Topic == topic {
+			h, sum := hear(s)
+			e.said[h] = sum
+		}
+	}
+}
+
+// spoken is the topic by which refolds are compared: the first that the stage
+// names, whose partitions are those of its input.
+func (p past) spoken() string { return p.outs[0].About().On(p.conf.Site) }
+
+// A Difference is a record that the log and a refold do not have in common.
+type Difference struct {
+	Origin topics.Origin
+	What   string // lost: the refold does not say it; new: the log does not hold it; changed
+}
+
+// compare reads what was said of the echoes' stretches, and gives each
+// difference. A stage that is deterministic has none.
+func (p past) compare(ctx context.Context, echoes map[int32]*echo, each func(Difference)) error {
+	from := map[int32]int64{}
+	var began time.Time
+	for _, e := range echoes {
+		if !e.began.IsZero() && (began.IsZero() || e.began.Before(began)) {
+			began = e.began
+		}
+	}
+	if began.IsZero() {
+		return nil
+	}
+	topic := p.spoken()
+	// What is said of a record is written after it, by clocks that differ a little.
+	starts, err := p.at(ctx, topic, began.Add(-time.Minute))
+	if err != nil {
+		return err
+	}
+	for i := range echoes {
+		from[i] = starts[i]
+	}
+	err = kafka.ReadRange(ctx, p.conf, p.log, topic, from, nil, func(r *kgo.Record) error {
+		e := echoes[r.Partition]
+		h, sum := hear(r)
+		if o := h.origin; o.Source != p.in.About().Name || o.Partition != r.Partition || o.Epoch != p.epoch || !e.covers(h.key, o.Offset) {
+			return nil
+		}
+		was, said := e.said[h]
+		switch {
+		case !said:
+			each(Difference{Origin: h.origin, What: "lost"})
+		case was != sum:
+			each(Difference{Origin: h.origin, What: "changed"})
+		}
+		delete(e.said, h)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range echoes {
+		for h := range e.said {
+			each(Difference{Origin: h.origin, What: "new"})
+		}
+	}
+	return nil
+}
+
+// covers reports whether the refold folded this input record for this key.
+func (e *echo) covers(key topics.Key, offset int64) bool {
+	if offset < e.from || offset >= e.next {
+		return false
+	}
+	if cp := e.newest.Of[key]; cp != nil && offset <= cp.GetOffset() {
+		return false
+	}
+	through, gone := e.newest.Gone[key]
+	return !gone || offset > through
+}
