@@ -2,8 +2,10 @@ package fold_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -154,6 +156,74 @@ func TestTicksOfAReplacedOwnerAndRepeatsAreIgnored(t *testing.T) {
 	}
 	if c := p.Clock(); c.N != 3 || c.Owner != 2 || c.Time.Seconds() != 3 {
 		t.Fatalf("clock %+v, want tick 3 of owner 2 after 3 s", c)
+	}
+}
+
+func TestTickFarAheadIsIgnored(t *testing.T) {
+	p := empty()
+	for _, r := range []topics.Record[*topics.Frame]{
+		tick(0, 5, 1), tick(1, 6+topics.MaxAhead, 1), tick(2, 6, 1),
+	} {
+		if err := p.Fold(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := p.Clock(); c.N != 6 || c.Time.Seconds() != 2 {
+		t.Fatalf("clock %+v, want tick 6 after 2 s", c)
+	}
+}
+
+func TestTickMovesTimeByFiveSecondsAtMost(t *testing.T) {
+	for _, elapsed := range []int64{math.MinInt64, -1, 0, 6e6, math.MaxInt64} {
+		p := empty()
+		r := tick(0, 1, 1)
+		r.Value.GetTick().ElapsedUs = elapsed
+		r.Value.GetTick().WallUs = elapsed // a label: a year ahead or behind moves nothing
+		if err := p.Fold(r); err != nil {
+			t.Fatal(err)
+		}
+		if c := p.Clock(); c.Time < 0 || c.Time > topics.MaxElapsed {
+			t.Errorf("a tick of %d µs moves time by %s", elapsed, c.Time)
+		}
+	}
+}
+
+// What the log forgot is told to each key once: not again after a crash, and
+// again after an abort, which took it back.
+func TestOvertakenIsToldOnce(t *testing.T) {
+	p := empty()
+	for _, r := range []topics.Record[*topics.Frame]{samples(0, "p", "a"), samples(1, "q", "a"), tick(2, 7, 1)} {
+		if err := p.Fold(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Commit()
+	take(t, p)
+	far := tick(50, 7+2*topics.MaxAhead, 1)
+	tell := func() []string {
+		if err := p.Overtaken(50, 47); err != nil {
+			t.Fatal(err)
+		}
+		told := take(t, p)
+		if err := p.Fold(far); err != nil {
+			t.Fatal(err)
+		}
+		if n := p.Clock().N; n != far.Value.GetTick().N {
+			t.Fatalf("at tick %d after what was lost, want whatever comes next", n)
+		}
+		return told
+	}
+	first := tell()
+	if err := p.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if again := tell(); len(first) != 2 || !slices.Equal(first, again) || !strings.HasPrefix(first[0], "frames/0/7/49/0") {
+		t.Fatalf("told %v, and after an abort %v; want each of two keys once, as of the last offset lost", first, again)
+	}
+	changelog := fold.NewNewest()
+	write(t, p, changelog)
+	if from, err := empty().Restore(changelog, 51); err != nil || from != 51 || len(changelog.Of) != 2 {
+		t.Fatalf("a refold of %d keys begins at %d (%v), want 51: before that it would be told again", len(changelog.Of), from, err)
 	}
 }
 

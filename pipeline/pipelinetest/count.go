@@ -23,8 +23,8 @@ type CountState struct {
 	Left  bool
 }
 
-// Gone makes a key depart with a sample of the device Goodbye; one more of any
-// device after that, and it is a new key.
+// Gone makes a key depart with a sample of the device Goodbye once it has had
+// three; one more of any device after that, and it is a new key.
 func (s *CountState) Gone() bool { return s.Left }
 
 func (s *CountState) AppendBinary(b []byte) ([]byte, error) {
@@ -44,7 +44,7 @@ func (s *CountState) UnmarshalBinary(b []byte) error {
 }
 
 // Poison is the device on whose samples Count fails; on PanicPoison it panics,
-// on Goodbye it says so and the key departs.
+// on Goodbye the key departs, see CountState.Gone.
 const (
 	Poison      = "poison"
 	PanicPoison = "panic"
@@ -65,7 +65,7 @@ func (count) Process(s *CountState, r topics.Record[*topics.Frame], emit func(*t
 	case PanicPoison:
 		panic("poisoned")
 	case Goodbye:
-		s.Left = true
+		s.Left = s.N >= 3 // so a state that has forgotten what came before does not depart
 	}
 	return nil
 }
