@@ -39,6 +39,10 @@ func TestOnApacheKafka(t *testing.T) {
 		"poison":   rejectsPoison,
 		"clock":    clockGoesOn,
 		"dead":     fencesTheDead,
+		"history":  mendsFromHistory,
+		"log":      mendsFromTheLog,
+		"refold":   comparesRefolds,
+		"static":   keepsPartitionsOverAPlannedRestart,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, realSite(t, cluster, name)) })
 	}

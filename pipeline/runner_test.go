@@ -30,9 +30,17 @@ func testLog(t *testing.T) *slog.Logger {
 // start runs a topology until stop is called, which waits for the drain.
 func start(t *testing.T, conf kafka.Config, instance string, nodes ...pipeline.Node) (stop func()) {
 	t.Helper()
+	_, stop = run(t, conf, pipeline.Config{Instance: instance}, nodes...)
+	return stop
+}
+
+// run is start with more of the Config, and the metrics.
+func run(t *testing.T, conf kafka.Config, want pipeline.Config, nodes ...pipeline.Node) (reg *prometheus.Registry, stop func()) {
+	t.Helper()
 	pconf := pipeline.DefaultConfig()
-	pconf.Instance = instance
-	r, err := pipeline.NewRunner(pconf, conf, nodes, "test", testLog(t), prometheus.NewRegistry())
+	pconf.Instance, pconf.Static = want.Instance, want.Static
+	reg = prometheus.NewRegistry()
+	r, err := pipeline.NewRunner(pconf, conf, nodes, "test", testLog(t), reg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +59,7 @@ func start(t *testing.T, conf kafka.Config, instance string, nodes ...pipeline.N
 		}
 	})
 	t.Cleanup(stop)
-	return stop
+	return reg, stop
 }
 
 func countNode() pipeline.Node {

@@ -14,6 +14,12 @@ func Count(name string) stages.Stage[CountState, *topics.Frame, *topics.Annotati
 	return stages.Stage[CountState, *topics.Frame, *topics.Annotation]{Name: name, Version: 1, Processor: count{}}
 }
 
+// Miscount is Count after a change of mind: each fifth thing it says has
+// another number.
+func Miscount(name string) stages.Stage[CountState, *topics.Frame, *topics.Annotation] {
+	return stages.Stage[CountState, *topics.Frame, *topics.Annotation]{Name: name, Version: 1, Processor: miscount{}}
+}
+
 // CountState is the state of Count.
 type CountState struct {
 	Key   string
@@ -82,4 +88,15 @@ func (count) Overtaken(s *CountState, lost int64, emit func(*topics.Annotation))
 	s.Hash ^= uint64(lost)
 	emit(&topics.Annotation{Patient: s.Key, Sample: uint64(lost), Kind: &topics.Annotation_Gap{Gap: &topics.Gap{Cause: topics.GapCause_GAP_CAUSE_OVERTAKEN}}})
 	return nil
+}
+
+type miscount struct{ count }
+
+func (m miscount) Process(s *CountState, r topics.Record[*topics.Frame], emit func(*topics.Annotation)) error {
+	return m.count.Process(s, r, func(a *topics.Annotation) {
+		if a.Sample%5 == 0 {
+			a.Sample++
+		}
+		emit(a)
+	})
 }
