@@ -8,53 +8,20 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"google.golang.org/protobuf/proto"
 
-	"heartwire/pipeline/kafka"
-	"heartwire/sinks"
 	"heartwire/topics"
 )
 
-// Feed is a topic of a live sink: from how far back it is read, and to whom it goes.
-type Feed struct {
-	spec    topics.Spec
-	back    time.Duration
-	deliver func(ctx context.Context, env *Env, node string, records []*kgo.Record) error
-	close   func(ctx context.Context) error
-}
-
-// From feeds a sink with a topic, from back before now on; a compacted topic
-// is read from its beginning, whatever back says.
-func From[T proto.Message](topic topics.Topic[T], back time.Duration, sink sinks.Sink[T]) Feed {
-	return Feed{
-		spec: topic.Spec, back: back, close: sink.Close,
-		deliver: func(ctx context.Context, env *Env, node string, records []*kgo.Record) error {
-			batch := make([]topics.Record[T], 0, len(records))
-			for _, r := range records {
-				rec, err := kafka.Decode(topic, r)
-				if err != nil {
-					env.metrics.rejects.WithLabelValues(node).Inc()
-					env.Log.Warn("passed over a record that cannot be read", "err", err)
-					continue
-				}
-				batch = append(batch, rec)
-			}
-			return deliver(ctx, env, node, sink, batch)
-		},
-	}
-}
-
-// deliver tries a batch until it is delivered, condemned or ctx ends.
-func deliver[T any](ctx context.Context, env *Env, node string, sink sinks.Sink[T], batch []topics.Record[T]) error {
-	for wait := 50 * time.Millisecond; len(batch) > 0; wait = min(2*wait, 2*time.Second) {
-		err := sink.Deliver(ctx, batch)
-		var rejected *sinks.RejectError
+// deliver tries records until they are delivered, condemned or ctx ends.
+func (f Feed) deliver(ctx context.Context, env *Env, node string, records []*kgo.Record) error {
+	for wait := 50 * time.Millisecond; len(records) > 0; wait = min(2*wait, 2*time.Second) {
+		bad, err := f.try(ctx, records)
 		switch {
 		case err == nil:
-			return nil
-		case errors.As(err, &rejected):
-			env.metrics.rejects.WithLabelValues(node).Add(float64(len(rejected.Index)))
-			env.Log.Warn("records can never be delivered", "err", err)
+			if len(bad) > 0 {
+				env.metrics.rejects.WithLabelValues(node).Add(float64(len(bad)))
+				env.Log.Warn("passed over records that can never be delivered", "records", len(bad), "err", bad[0].err)
+			}
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
