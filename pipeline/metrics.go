@@ -26,6 +26,10 @@ type metrics struct {
 	silence    *prometheus.GaugeVec
 	repairs    *prometheus.CounterVec
 
+	delivery *prometheus.HistogramVec
+	retries  *prometheus.CounterVec
+	held     *prometheus.GaugeVec
+
 	compared    *prometheus.CounterVec
 	differences *prometheus.CounterVec
 }
@@ -61,13 +65,17 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		silence:    gauge("tick_silence_seconds", "How long no tick has moved the time of the node's worst partition; above 5 nothing that is missing is noticed.", "node"),
 		repairs:    counter("checkpoint_repairs_total", "Checkpoints that were damaged, and mended from history and the log.", "node"),
 
+		delivery: seconds("delivery_seconds", "Time of one try of a durable sink to deliver a batch.", "node"),
+		retries:  counter("delivery_retries_total", "Tries of a durable sink that failed.", "node"),
+		held:     gauge("held_partitions", "Partitions of a durable sink that cannot be delivered now, or stand still because the log has forgotten what came next.", "node"),
+
 		compared:    counter("refolds_compared_total", "Times what a restore folded again was held against what had been said.", "node"),
 		differences: counter("refold_differences_total", "Records that a refold says and the log does not hold, or the other way round; it must stay 0.", "node", "what"),
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.records, m.said, m.rejects, m.restarts, m.overtaken, m.ends, m.commit, m.latency, m.lag, m.keys, m.partitions, m.restore, m.ticks, m.lastTick, m.checkpoint,
-		m.silence, m.repairs, m.compared, m.differences,
+		m.silence, m.repairs, m.delivery, m.retries, m.held, m.compared, m.differences,
 	} {
 		errs = append(errs, reg.Register(c))
 	}

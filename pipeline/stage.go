@@ -177,7 +177,7 @@ func (s *stageRun) loop(ctx context.Context) error {
 
 // turn folds one poll and, when there is something to say, ends a transaction.
 func (s *stageRun) turn(ctx context.Context, fetches kgo.Fetches) (ended bool, err error) {
-	if err := s.fetchErr(fetches); err != nil {
+	if err := fetchErr(fetches); err != nil {
 		return false, err
 	}
 	if err := s.fold(fetches); err != nil {
@@ -237,7 +237,7 @@ func (s *stageRun) settle(t *task, committed bool) error {
 }
 
 // fetchErr is the first error of a poll that this life cannot go on with.
-func (s *stageRun) fetchErr(fetches kgo.Fetches) error {
+func fetchErr(fetches kgo.Fetches) error {
 	var first error
 	fetches.EachError(func(topic string, p int32, err error) {
 		switch {

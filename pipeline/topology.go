@@ -31,7 +31,8 @@ type Node struct {
 	// failure: the Runner logs it and runs the node again.
 	Run func(ctx context.Context, env *Env) error
 
-	plan *plan // of a stage
+	plan    *plan // of a stage
+	durable bool  // a durable sink
 }
 
 // Topology is the graph, as a value: what runs is what it prints.
