@@ -32,6 +32,7 @@ type Chart struct {
 	//	*Chart_Vital
 	//	*Chart_Limits
 	//	*Chart_Binding
+	//	*Chart_Gap
 	//	*Chart_Tick
 	Kind          isChart_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
@@ -125,6 +126,15 @@ func (x *Chart) GetBinding() *Binding {
 	return nil
 }
 
+func (x *Chart) GetGap() *Gap {
+	if x != nil {
+		if x, ok := x.Kind.(*Chart_Gap); ok {
+			return x.Gap
+		}
+	}
+	return nil
+}
+
 func (x *Chart) GetTick() *Tick {
 	if x != nil {
 		if x, ok := x.Kind.(*Chart_Tick); ok {
@@ -154,6 +164,10 @@ type Chart_Binding struct {
 	Binding *Binding `protobuf:"bytes,9,opt,name=binding,proto3,oneof"`
 }
 
+type Chart_Gap struct {
+	Gap *Gap `protobuf:"bytes,10,opt,name=gap,proto3,oneof"` // records of the patient were lost before they were read (cause overtaken): nothing is known of the time between
+}
+
 type Chart_Tick struct {
 	Tick *Tick `protobuf:"bytes,15,opt,name=tick,proto3,oneof"`
 }
@@ -165,6 +179,8 @@ func (*Chart_Vital) isChart_Kind() {}
 func (*Chart_Limits) isChart_Kind() {}
 
 func (*Chart_Binding) isChart_Kind() {}
+
+func (*Chart_Gap) isChart_Kind() {}
 
 func (*Chart_Tick) isChart_Kind() {}
 
@@ -631,14 +647,16 @@ var File_chart_proto protoreflect.FileDescriptor
 const file_chart_proto_rawDesc = "" +
 	"\n" +
 	"\vchart.proto\x12\fheartwire.v1\x1a\x11annotations.proto\x1a\fframes.proto\x1a\vpatch.proto\x1a\n" +
-	"tick.proto\"\xac\x02\n" +
+	"tick.proto\"\xd3\x02\n" +
 	"\x05Chart\x12\x18\n" +
 	"\apatient\x18\x01 \x01(\tR\apatient\x12\x17\n" +
 	"\atime_us\x18\x02 \x01(\x03R\x06timeUs\x12.\n" +
 	"\x06second\x18\x03 \x01(\v2\x14.heartwire.v1.SecondH\x00R\x06second\x12+\n" +
 	"\x05vital\x18\x05 \x01(\v2\x13.heartwire.v1.VitalH\x00R\x05vital\x12.\n" +
 	"\x06limits\x18\x06 \x01(\v2\x14.heartwire.v1.LimitsH\x00R\x06limits\x121\n" +
-	"\abinding\x18\t \x01(\v2\x15.heartwire.v1.BindingH\x00R\abinding\x12(\n" +
+	"\abinding\x18\t \x01(\v2\x15.heartwire.v1.BindingH\x00R\abinding\x12%\n" +
+	"\x03gap\x18\n" +
+	" \x01(\v2\x11.heartwire.v1.GapH\x00R\x03gap\x12(\n" +
 	"\x04tick\x18\x0f \x01(\v2\x12.heartwire.v1.TickH\x00R\x04tickB\x06\n" +
 	"\x04kind\"\xcc\x05\n" +
 	"\x06Second\x12 \n" +
@@ -721,23 +739,25 @@ var file_chart_proto_goTypes = []any{
 	(*Limit)(nil),   // 4: heartwire.v1.Limit
 	(*Vital)(nil),   // 5: heartwire.v1.Vital
 	(*Binding)(nil), // 6: heartwire.v1.Binding
-	(*Tick)(nil),    // 7: heartwire.v1.Tick
-	(BeatClass)(0),  // 8: heartwire.v1.BeatClass
+	(*Gap)(nil),     // 7: heartwire.v1.Gap
+	(*Tick)(nil),    // 8: heartwire.v1.Tick
+	(BeatClass)(0),  // 9: heartwire.v1.BeatClass
 }
 var file_chart_proto_depIdxs = []int32{
 	1, // 0: heartwire.v1.Chart.second:type_name -> heartwire.v1.Second
 	5, // 1: heartwire.v1.Chart.vital:type_name -> heartwire.v1.Vital
 	3, // 2: heartwire.v1.Chart.limits:type_name -> heartwire.v1.Limits
 	6, // 3: heartwire.v1.Chart.binding:type_name -> heartwire.v1.Binding
-	7, // 4: heartwire.v1.Chart.tick:type_name -> heartwire.v1.Tick
-	2, // 5: heartwire.v1.Second.rr:type_name -> heartwire.v1.RR
-	8, // 6: heartwire.v1.RR.class:type_name -> heartwire.v1.BeatClass
-	4, // 7: heartwire.v1.Limits.limits:type_name -> heartwire.v1.Limit
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	7, // 4: heartwire.v1.Chart.gap:type_name -> heartwire.v1.Gap
+	8, // 5: heartwire.v1.Chart.tick:type_name -> heartwire.v1.Tick
+	2, // 6: heartwire.v1.Second.rr:type_name -> heartwire.v1.RR
+	9, // 7: heartwire.v1.RR.class:type_name -> heartwire.v1.BeatClass
+	4, // 8: heartwire.v1.Limits.limits:type_name -> heartwire.v1.Limit
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_chart_proto_init() }
@@ -754,6 +774,7 @@ func file_chart_proto_init() {
 		(*Chart_Vital)(nil),
 		(*Chart_Limits)(nil),
 		(*Chart_Binding)(nil),
+		(*Chart_Gap)(nil),
 		(*Chart_Tick)(nil),
 	}
 	file_chart_proto_msgTypes[1].OneofWrappers = []any{}

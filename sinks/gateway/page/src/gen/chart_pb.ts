@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { BeatClass } from "./annotations_pb";
+import type { BeatClass, Gap } from "./annotations_pb";
 import { file_annotations } from "./annotations_pb";
 import type { Binding } from "./frames_pb";
 import { file_frames } from "./frames_pb";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file chart.proto.
  */
 export const file_chart: GenFile = /*@__PURE__*/
-  fileDesc("CgtjaGFydC5wcm90bxIMaGVhcnR3aXJlLnYxIvUBCgVDaGFydBIPCgdwYXRpZW50GAEgASgJEg8KB3RpbWVfdXMYAiABKAMSJgoGc2Vjb25kGAMgASgLMhQuaGVhcnR3aXJlLnYxLlNlY29uZEgAEiQKBXZpdGFsGAUgASgLMhMuaGVhcnR3aXJlLnYxLlZpdGFsSAASJgoGbGltaXRzGAYgASgLMhQuaGVhcnR3aXJlLnYxLkxpbWl0c0gAEigKB2JpbmRpbmcYCSABKAsyFS5oZWFydHdpcmUudjEuQmluZGluZ0gAEiIKBHRpY2sYDyABKAsyEi5oZWFydHdpcmUudjEuVGlja0gAQgYKBGtpbmQigQQKBlNlY29uZBIcCgJychgBIAMoCzIQLmhlYXJ0d2lyZS52MS5SUhIRCgRyYXRlGAIgASgBSACIAQESGQoMc2luY2VfYmVhdF9zGAMgASgBSAGIAQESFgoOc2luY2Vfc2FtcGxlX3MYBCABKAESEQoJc3VzcGVuZGVkGAUgASgIEhEKCWxlYWRzX29mZhgGIAMoCRIQCghsZWFkX29mZhgHIAEoCBIPCgdxdWFsaXR5GAggASgBEgwKBGxlYWQYCSABKAkSFAoMdl9wZXJfbWludXRlGAogASgNEhwKD2JhdHRlcnlfcGVyY2VudBgLIAEoDUgCiAEBEhYKDmNsb2NrX29mZnNldF9zGAwgASgBEg8KB2ZyYW1lX3MYDSABKAESFgoJcmF0ZV9mYXN0GA4gASgBSAOIAQESFgoJcmF0ZV9zbG93GA8gASgBSASIAQESDgoGZGV2aWNlGBAgASgJEgwKBGJvb3QYESABKAQSDgoGc2FtcGxlGBIgASgEEhEKCXNhbXBsZV91cxgTIAEoAxIQCghyZWJvb3RlZBgUIAEoCBISCgpsZWFkX29mZl9zGBUgASgBQgcKBV9yYXRlQg8KDV9zaW5jZV9iZWF0X3NCEgoQX2JhdHRlcnlfcGVyY2VudEIMCgpfcmF0ZV9mYXN0QgwKCl9yYXRlX3Nsb3ciWQoCUlISJgoFY2xhc3MYASABKA4yFy5oZWFydHdpcmUudjEuQmVhdENsYXNzEgoKAm1zGAIgASgBEg4KBnNhbXBsZRgDIAEoBBIPCgd0aW1lX3VzGAQgASgDIl4KBkxpbWl0cxIMCgR1bml0GAEgASgJEg8KB3ZlcnNpb24YAiABKAQSIwoGbGltaXRzGAMgAygLMhMuaGVhcnR3aXJlLnYxLkxpbWl0EhAKCHJlc3RhdGVkGAQgASgIIqYBCgVMaW1pdBIMCgRydWxlGAEgASgJEg0KBXZhbHVlGAIgASgBEgwKBHVuaXQYAyABKAkSEgoKZHVyYXRpb25fcxgEIAEoARISCgpoeXN0ZXJlc2lzGAUgASgBEgsKA29mZhgGIAEoCBINCgVsYXllchgHIAEoCRIOCgZhdXRob3IYCCABKAkSDgoGc2V0X3VzGAkgASgDEg4KBnJlYXNvbhgKIAEoCUISWhBoZWFydHdpcmUvdG9waWNzYgZwcm90bzM", [file_annotations, file_frames, file_patch, file_tick]);
+  fileDesc("CgtjaGFydC5wcm90bxIMaGVhcnR3aXJlLnYxIpcCCgVDaGFydBIPCgdwYXRpZW50GAEgASgJEg8KB3RpbWVfdXMYAiABKAMSJgoGc2Vjb25kGAMgASgLMhQuaGVhcnR3aXJlLnYxLlNlY29uZEgAEiQKBXZpdGFsGAUgASgLMhMuaGVhcnR3aXJlLnYxLlZpdGFsSAASJgoGbGltaXRzGAYgASgLMhQuaGVhcnR3aXJlLnYxLkxpbWl0c0gAEigKB2JpbmRpbmcYCSABKAsyFS5oZWFydHdpcmUudjEuQmluZGluZ0gAEiAKA2dhcBgKIAEoCzIRLmhlYXJ0d2lyZS52MS5HYXBIABIiCgR0aWNrGA8gASgLMhIuaGVhcnR3aXJlLnYxLlRpY2tIAEIGCgRraW5kIoEECgZTZWNvbmQSHAoCcnIYASADKAsyEC5oZWFydHdpcmUudjEuUlISEQoEcmF0ZRgCIAEoAUgAiAEBEhkKDHNpbmNlX2JlYXRfcxgDIAEoAUgBiAEBEhYKDnNpbmNlX3NhbXBsZV9zGAQgASgBEhEKCXN1c3BlbmRlZBgFIAEoCBIRCglsZWFkc19vZmYYBiADKAkSEAoIbGVhZF9vZmYYByABKAgSDwoHcXVhbGl0eRgIIAEoARIMCgRsZWFkGAkgASgJEhQKDHZfcGVyX21pbnV0ZRgKIAEoDRIcCg9iYXR0ZXJ5X3BlcmNlbnQYCyABKA1IAogBARIWCg5jbG9ja19vZmZzZXRfcxgMIAEoARIPCgdmcmFtZV9zGA0gASgBEhYKCXJhdGVfZmFzdBgOIAEoAUgDiAEBEhYKCXJhdGVfc2xvdxgPIAEoAUgEiAEBEg4KBmRldmljZRgQIAEoCRIMCgRib290GBEgASgEEg4KBnNhbXBsZRgSIAEoBBIRCglzYW1wbGVfdXMYEyABKAMSEAoIcmVib290ZWQYFCABKAgSEgoKbGVhZF9vZmZfcxgVIAEoAUIHCgVfcmF0ZUIPCg1fc2luY2VfYmVhdF9zQhIKEF9iYXR0ZXJ5X3BlcmNlbnRCDAoKX3JhdGVfZmFzdEIMCgpfcmF0ZV9zbG93IlkKAlJSEiYKBWNsYXNzGAEgASgOMhcuaGVhcnR3aXJlLnYxLkJlYXRDbGFzcxIKCgJtcxgCIAEoARIOCgZzYW1wbGUYAyABKAQSDwoHdGltZV91cxgEIAEoAyJeCgZMaW1pdHMSDAoEdW5pdBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgEEiMKBmxpbWl0cxgDIAMoCzITLmhlYXJ0d2lyZS52MS5MaW1pdBIQCghyZXN0YXRlZBgEIAEoCCKmAQoFTGltaXQSDAoEcnVsZRgBIAEoCRINCgV2YWx1ZRgCIAEoARIMCgR1bml0GAMgASgJEhIKCmR1cmF0aW9uX3MYBCABKAESEgoKaHlzdGVyZXNpcxgFIAEoARILCgNvZmYYBiABKAgSDQoFbGF5ZXIYByABKAkSDgoGYXV0aG9yGAggASgJEg4KBnNldF91cxgJIAEoAxIOCgZyZWFzb24YCiABKAlCEloQaGVhcnR3aXJlL3RvcGljc2IGcHJvdG8z", [file_annotations, file_frames, file_patch, file_tick]);
 
 /**
  * Chart is a record of the topic chart: what is known, ordered and done about a patient.
@@ -67,6 +67,14 @@ export type Chart = Message<"heartwire.v1.Chart"> & {
      */
     value: Binding;
     case: "binding";
+  } | {
+    /**
+     * records of the patient were lost before they were read (cause overtaken): nothing is known of the time between
+     *
+     * @generated from field: heartwire.v1.Gap gap = 10;
+     */
+    value: Gap;
+    case: "gap";
   } | {
     /**
      * @generated from field: heartwire.v1.Tick tick = 15;
