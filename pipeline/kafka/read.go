@@ -54,7 +54,6 @@ func ReadRange(ctx context.Context, c Config, log *slog.Logger, topic string, fr
 			return fmt.Errorf("read %s: %w", topic, err)
 		}
 		for iter := fetches.RecordIter(); !iter.Done(); {
-			last = time.Now()
 			r := iter.Next()
 			end, open := ends[r.Partition]
 			if !open {
@@ -70,6 +69,9 @@ func ReadRange(ctx context.Context, c Config, log *slog.Logger, topic string, fr
 			if r.Offset >= end-1 {
 				delete(ends, r.Partition)
 			}
+		}
+		if fetches.NumRecords() > 0 {
+			last = time.Now() // what each took is not the broker's
 		}
 		if time.Since(last) > stuck {
 			return fmt.Errorf("read %s: no record for %s, %d partitions unfinished", topic, stuck, len(ends))
