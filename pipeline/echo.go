@@ -50,9 +50,17 @@ func (e *echo) hear(r *kgo.Record, said []*kgo.Record, topic string) {
 func (p past) spoken() string { return p.outs[0].About().On(p.conf.Site) }
 
 // A Difference is a record that the log and a refold do not have in common.
+// What is lost: the refold does not say it; new: the log does not hold it;
+// changed; doubled: the log holds it twice.
 type Difference struct {
 	Origin topics.Origin
-	What   string // lost: the refold does not say it; new: the log does not hold it; changed
+	What   string
+
+	// A replay tells these too.
+	Topic     topics.Any
+	Key       topics.Key
+	Then, Now []byte    // values; nil where there is none
+	Time      time.Time // of the input
 }
 
 // compare reads what was said of the echoes' stretches, and gives each

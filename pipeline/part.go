@@ -40,6 +40,7 @@ type part interface {
 // plan is a stage as a value: what it reads and says, and how to make a part of it.
 type plan struct {
 	name        string
+	version     uint32 // of the states' encoding
 	in          topics.Any
 	checkpoints topics.Checkpoints
 	outs        []topics.Any

@@ -25,26 +25,19 @@ type past struct {
 	log      *slog.Logger
 	epoch    int64  // incarnation of the stage's input
 	repaired func() // hears of each checkpoint that was damaged
+	// only are the keys that are folded, besides ticks; nil: all. A key's state
+	// depends on no other's.
+	only map[topics.Key]bool
 }
 
 func (p past) topic() string { return p.in.About().On(p.conf.Site) }
 
 // earliest is the first offset that the log still holds, of each partition.
 func (p past) earliest(ctx context.Context) (map[int32]int64, error) {
-	cl, err := p.conf.NewClient(p.log)
-	if err != nil {
-		return nil, err
-	}
-	defer cl.Close()
-	listed, err := kadm.NewClient(cl).ListStartOffsets(ctx, p.topic())
-	if err == nil {
-		err = listed.Error()
-	}
+	out, err := p.list(ctx, func(adm *kadm.Client) (kadm.ListedOffsets, error) { return adm.ListStartOffsets(ctx, p.topic()) })
 	if err != nil {
 		return nil, fmt.Errorf("earliest offsets of %s: %w", p.topic(), err)
 	}
-	out := map[int32]int64{}
-	listed.Each(func(o kadm.ListedOffset) { out[o.Partition] = o.Offset })
 	return out, nil
 }
 
@@ -59,6 +52,9 @@ func (p past) newest(ctx context.Context, t topics.Topic[*topics.Checkpoint], ne
 		from[i] = 0
 	}
 	err := kafka.ReadRange(ctx, p.conf, p.log, t.On(p.conf.Site), from, nil, func(r *kgo.Record) error {
+		if !p.concerns(r) {
+			return nil
+		}
 		if r.Value == nil {
 			if through := through(r); through < next[r.Partition] {
 				out[r.Partition].See(topics.Key(r.Key), nil, through)
@@ -76,6 +72,11 @@ func (p past) newest(ctx context.Context, t topics.Topic[*topics.Checkpoint], ne
 		return nil
 	})
 	return out, err
+}
+
+// concerns reports whether a record is of a key that is folded, or of none.
+func (p past) concerns(r *kgo.Record) bool {
+	return p.only == nil || len(r.Key) == 0 || p.only[topics.Key(r.Key)]
 }
 
 // through is what a tombstone says that it contains.
@@ -129,6 +130,70 @@ func (p past) refold(ctx context.Context, newest map[int32]fold.Newest, next map
 	return parts, echoes, nil
 }
 
+// keepEvery is how many records are folded before what they replaced is let go,
+// where nothing is ever taken back.
+const keepEvery = 4096
+
+// asOf makes the part of one partition as it was before the offset next was
+// folded, from the checkpoints in keep. It is exact, or an error.
+func (p past) asOf(ctx context.Context, keep topics.Topic[*topics.Checkpoint], i int32, next int64, rejected func(string, topics.Origin)) (part, error) {
+	earliest, err := p.earliest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	newest, err := p.newest(ctx, keep, map[int32]int64{i: next})
+	if err != nil {
+		return nil, err
+	}
+	none := len(newest[i].Of) == 0
+	silent := true
+	part, known, from, err := p.begin(ctx, newest[i], i, next, func(reason string, origin topics.Origin) {
+		if !silent {
+			rejected(reason, origin)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("partition %d: %w", i, err)
+	}
+	if none {
+		// A key's first checkpoint is written with the commit that holds its
+		// first record, and next may be before the end of that commit.
+		from = earliest[i]
+		for _, through := range known.Gone {
+			from = max(from, through+1)
+		}
+		part.Rewind(from)
+	}
+	if from < min(earliest[i], next) {
+		return nil, fmt.Errorf("partition %d: the states before offset %d are known from offset %d on, and the log begins at %d: name a place at least an hour after its beginning",
+			i, next, from, earliest[i])
+	}
+	if from < next {
+		if err := p.foldInto(ctx, part, i, from, next); err != nil {
+			return nil, err
+		}
+	}
+	part.Restored()
+	silent = false
+	return part, nil
+}
+
+// foldInto folds a stretch in silence.
+func (p past) foldInto(ctx context.Context, part part, i int32, from, until int64) error {
+	var out []*kgo.Record
+	n := 0
+	return kafka.ReadRange(ctx, p.conf, p.log, p.topic(), map[int32]int64{i: from}, map[int32]int64{i: until}, func(r *kgo.Record) (err error) {
+		if !p.concerns(r) {
+			return nil
+		}
+		if n++; n%keepEvery == 0 {
+			part.Commit()
+		}
+		out, _, err = part.Read(r, out[:0])
+		return err
+	})
+}
+
 // begin restores a part from its checkpoints. One that is damaged is replaced
 // by an older one of history, or, where there is none, by folding all that the
 // log still holds of its key.
@@ -170,17 +235,36 @@ func (p past) begin(ctx context.Context, newest fold.Newest, i int32, next int64
 // at is the offset of the first record of each partition that was written at a
 // time or later; the end where there is none.
 func (p past) at(ctx context.Context, topic string, t time.Time) (map[int32]int64, error) {
+	out, err := p.list(ctx, func(adm *kadm.Client) (kadm.ListedOffsets, error) {
+		return adm.ListOffsetsAfterMilli(ctx, t.UnixMilli(), topic)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("offsets of %s at %s: %w", topic, t.Format(time.RFC3339), err)
+	}
+	return out, nil
+}
+
+// committed is the end of what readers of each partition may see now.
+func (p past) committed(ctx context.Context, topic string) (map[int32]int64, error) {
+	out, err := p.list(ctx, func(adm *kadm.Client) (kadm.ListedOffsets, error) { return adm.ListCommittedOffsets(ctx, topic) })
+	if err != nil {
+		return nil, fmt.Errorf("committed offsets of %s: %w", topic, err)
+	}
+	return out, nil
+}
+
+func (p past) list(ctx context.Context, ask func(*kadm.Client) (kadm.ListedOffsets, error)) (map[int32]int64, error) {
 	cl, err := p.conf.NewClient(p.log)
 	if err != nil {
 		return nil, err
 	}
 	defer cl.Close()
-	listed, err := kadm.NewClient(cl).ListOffsetsAfterMilli(ctx, t.UnixMilli(), topic)
+	listed, err := ask(kadm.NewClient(cl))
 	if err == nil {
 		err = listed.Error()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("offsets of %s at %s: %w", topic, t.Format(time.RFC3339), err)
+		return nil, err
 	}
 	out := map[int32]int64{}
 	listed.Each(func(o kadm.ListedOffset) { out[o.Partition] = o.Offset })

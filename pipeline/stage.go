@@ -22,7 +22,7 @@ import (
 // ticks on to the first of outs when that carries them, after everything that
 // came before.
 func Stage[S any, PS stages.State[S], In proto.Message, Out proto.Message](stage stages.Stage[S, In, Out], in topics.Topic[In], keep topics.Checkpoints, outs ...topics.Any) Node {
-	p := &plan{name: stage.Name, in: in, checkpoints: keep, outs: outs, open: open[S, PS](stage, in, keep, outs)}
+	p := &plan{name: stage.Name, version: stage.Version, in: in, checkpoints: keep, outs: outs, open: open[S, PS](stage, in, keep, outs)}
 	return Node{
 		Name:   stage.Name,
 		Kind:   KindStage,
