@@ -345,7 +345,7 @@ func (d *delivery) watchLag(ctx context.Context) {
 		if lag, err := kafka.Lag(ctx, d.client, groupOf(d.env.Kafka.Site, d.name)); err == nil {
 			d.env.metrics.lag.WithLabelValues(d.name).Set(float64(lag[groupOf(d.env.Kafka.Site, d.name)]))
 		}
-		if !sleep(ctx, 10*time.Second) {
+		if !sleep(ctx, 5*time.Second) {
 			return
 		}
 	}

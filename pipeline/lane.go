@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -187,6 +188,7 @@ func (l *lane) persist(what string, do func(context.Context) error) bool {
 
 // reject writes what can never be delivered to rejects.
 func (l *lane) reject(ctx context.Context, bad []condemned) error {
+	slices.SortFunc(bad, func(a, b condemned) int { return cmp.Compare(a.record.Offset, b.record.Offset) })
 	var out []*kgo.Record
 	for _, b := range bad {
 		r := b.record

@@ -46,6 +46,9 @@ func TestOnApacheKafka(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { check(t, realSite(t, cluster, name)) })
 	}
+	for name, check := range durableSinks {
+		t.Run(name, func(t *testing.T) { check(t, realSite(t, cluster, name)) })
+	}
 }
 
 // fencesTheDead leaves a transaction of a dead owner open for a minute: a

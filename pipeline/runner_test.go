@@ -37,6 +37,13 @@ func start(t *testing.T, conf kafka.Config, instance string, nodes ...pipeline.N
 // run is start with more of the Config, and the metrics.
 func run(t *testing.T, conf kafka.Config, want pipeline.Config, nodes ...pipeline.Node) (reg *prometheus.Registry, stop func()) {
 	t.Helper()
+	_, reg, stop = launch(t, conf, want, nodes...)
+	return reg, stop
+}
+
+// launch is run with the Runner.
+func launch(t *testing.T, conf kafka.Config, want pipeline.Config, nodes ...pipeline.Node) (r *pipeline.Runner, reg *prometheus.Registry, stop func()) {
+	t.Helper()
 	pconf := pipeline.DefaultConfig()
 	pconf.Instance, pconf.Static = want.Instance, want.Static
 	reg = prometheus.NewRegistry()
@@ -59,7 +66,7 @@ func run(t *testing.T, conf kafka.Config, want pipeline.Config, nodes ...pipelin
 		}
 	})
 	t.Cleanup(stop)
-	return reg, stop
+	return r, reg, stop
 }
 
 func countNode() pipeline.Node {
