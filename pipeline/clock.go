@@ -58,7 +58,7 @@ func (c *clock) run(ctx context.Context) error {
 		names = append(names, name)
 	}
 	failed := make(chan error, 1)
-	cl, err := c.env.Kafka.NewClient(c.env.Log,
+	cl, err := c.env.Kafka.NewClient(c.env.Log, c.env.count,
 		kgo.ClientID(clientID("clock", c.env.Config.Instance)),
 		kgo.ConsumerGroup(c.env.Kafka.Site+".clock"),
 		kgo.ConsumeTopics(names...),
@@ -99,6 +99,7 @@ func (c *clock) run(ctx context.Context) error {
 			return err
 		case now := <-second.C:
 			c.strike(ctx, cl, now)
+			c.env.turned()
 		}
 	}
 }

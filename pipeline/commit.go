@@ -22,6 +22,7 @@ func (s *stageRun) commit(ctx context.Context, owned []*task) (bool, error) {
 			failed.CompareAndSwap(nil, &err)
 		}
 	}
+	kept := false
 	for _, t := range owned {
 		for _, r := range t.out {
 			s.sess.Produce(ctx, r, promise)
@@ -31,7 +32,7 @@ func (s *stageRun) commit(ctx context.Context, owned []*task) (bool, error) {
 		}
 		err := t.Keep(s.env.Build, func(r *kgo.Record) {
 			s.sess.Produce(ctx, r, promise)
-			s.env.metrics.checkpoint.WithLabelValues(s.name).SetToCurrentTime()
+			kept = true
 		})
 		if err != nil {
 			return false, err
@@ -49,5 +50,8 @@ func (s *stageRun) commit(ctx context.Context, owned []*task) (bool, error) {
 	failpoint.Hit(failpoint.StageProduced)
 	committed, err := s.sess.End(ctx, try)
 	failpoint.Hit(failpoint.StageCommitted)
+	if kept && committed {
+		s.env.metrics.checkpoint.WithLabelValues(s.name).SetToCurrentTime()
+	}
 	return committed, err
 }

@@ -103,6 +103,7 @@ func (d *delivery) run(ctx context.Context) error {
 		return err
 	}
 	opts := []kgo.Opt{
+		d.env.count,
 		kgo.ClientID(clientID(d.name, conf.Instance)),
 		kgo.ConsumerGroup(groupOf(d.env.Kafka.Site, d.name)),
 		kgo.ConsumeTopics(names...),
@@ -142,6 +143,7 @@ func (d *delivery) run(ctx context.Context) error {
 	defer stop()
 	go d.watchLag(watching)
 	for {
+		d.env.turned()
 		poll, cancel := context.WithTimeout(ctx, time.Second)
 		fetches := d.client.PollFetches(poll)
 		cancel()

@@ -72,7 +72,7 @@ func Live(name string, serve func(ctx context.Context) error, caughtUp func(), f
 
 // follow reads and delivers until ctx ends.
 func follow(ctx context.Context, env *Env, name string, feeds []Feed, caughtUp func()) error {
-	cl, err := env.Kafka.NewClient(env.Log, kgo.ClientID(clientID(name, env.Config.Instance)), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+	cl, err := env.Kafka.NewClient(env.Log, env.count, kgo.ClientID(clientID(name, env.Config.Instance)), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), kgo.FetchMinBytes(1), kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
 		return err
@@ -89,18 +89,30 @@ func follow(ctx context.Context, env *Env, name string, feeds []Feed, caughtUp f
 		}
 	}
 	cl.AddConsumePartitions(assign)
+	lag := newLag()
+	for topic, partitions := range assign {
+		for p, o := range partitions {
+			lag.read(topic, p, o.EpochOffset().Offset)
+		}
+	}
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	go lag.watch(watching, env, name, cl)
 	ready := false
 	for {
+		env.turned()
 		if !ready && len(left) == 0 {
 			ready = true
 			caughtUp()
 			env.Ready()
 		}
-		fetches := cl.PollFetches(ctx)
+		poll, cancel := context.WithTimeout(ctx, time.Second)
+		fetches := cl.PollFetches(poll)
+		cancel()
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err := fetches.Err(); err != nil {
+		if err := fetchErr(fetches); err != nil {
 			return fmt.Errorf("follow the log: %w", err)
 		}
 		var failed error
@@ -111,6 +123,7 @@ func follow(ctx context.Context, env *Env, name string, feeds []Feed, caughtUp f
 			env.metrics.records.WithLabelValues(name).Add(float64(len(p.Records)))
 			last := p.Records[len(p.Records)-1].Offset
 			failed = byTopic[p.Topic].deliver(ctx, env, name, data(p.Records))
+			lag.read(p.Topic, p.Partition, last+1)
 			if end, open := left[place{p.Topic, p.Partition}]; open && last >= end-1 {
 				delete(left, place{p.Topic, p.Partition})
 			}

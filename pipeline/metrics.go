@@ -55,7 +55,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		ends:       counter("transactions_total", "Transactions ended.", "node", "outcome"),
 		commit:     seconds("commit_seconds", "Time from the first record of a transaction to its end.", "node"),
 		latency:    seconds("tick_latency_seconds", "Age of a tick, by its label, when its effects are committed.", "node"),
-		lag:        gauge("lag_records", "Records in the log that the node has not read yet.", "node"),
+		lag:        gauge("lag_records", "Records in the log that the node has not read yet, of the partitions that it owns.", "node"),
 		keys:       gauge("keys", "Keys of which the node holds a state.", "node"),
 		partitions: gauge("partitions", "Partitions that the node owns.", "node"),
 		restore:    seconds("restore_seconds", "Time to restore the states of newly assigned partitions.", "node"),
@@ -80,4 +80,25 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)
+}
+
+// stand makes what is counted of a node stand at 0 from the start, so that a
+// first time is seen as a rise.
+func (m *metrics) stand(n Node) {
+	m.restarts.WithLabelValues(n.Name)
+	if len(n.Reads) > 0 {
+		m.rejects.WithLabelValues(n.Name)
+	}
+	if n.Kind != KindStage {
+		return
+	}
+	m.overtaken.WithLabelValues(n.Name)
+	m.repairs.WithLabelValues(n.Name)
+	m.compared.WithLabelValues(n.Name)
+	for _, outcome := range []string{"committed", "aborted"} {
+		m.ends.WithLabelValues(n.Name, outcome)
+	}
+	for _, what := range []string{"lost", "new", "changed"} {
+		m.differences.WithLabelValues(n.Name, what)
+	}
 }

@@ -95,6 +95,7 @@ func (s *stageRun) members(ctx context.Context, adm *kadm.Client) (map[string]bo
 
 // drop forgets partitions that are no longer ours.
 func (s *stageRun) drop(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	s.lag.forget(gone)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, partitions := range gone {
@@ -128,6 +129,7 @@ func (s *stageRun) restore(ctx context.Context, offsets map[string]map[int32]kgo
 	s.mu.Lock()
 	for p, t := range tasks {
 		s.tasks[p] = t
+		s.lag.read(topic, p, t.next)
 		partitions[p] = kgo.NewOffset().At(t.next)
 	}
 	s.mu.Unlock()

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,7 +27,10 @@ type Env struct {
 	Build   string // names this build in checkpoints
 	Log     *slog.Logger
 	metrics *metrics
-	ready   *atomic.Bool // this node's
+
+	// This node's.
+	count kgo.Opt // counts what its Kafka clients do
+	*health
 }
 
 // Ready says that the node has caught up with what it needs before it can work.
@@ -38,7 +40,9 @@ func (e *Env) Ready() { e.ready.Store(true) }
 type Runner struct {
 	env      Env
 	topology Topology
-	ready    []atomic.Bool // by node
+	count    []kgo.Opt     // by node
+	health   []*health     // by node
+	hung     time.Duration // how long a loop may take to go round
 }
 
 // NewRunner prepares a topology; it does no I/O.
@@ -53,21 +57,21 @@ func NewRunner(conf Config, kconf kafka.Config, topology Topology, build string,
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	return &Runner{
-		env:      Env{Config: conf, Kafka: kconf, Build: build, Log: log, metrics: m},
-		topology: topology,
-		ready:    make([]atomic.Bool, len(topology)),
-	}, nil
-}
-
-// Ready reports whether every node has caught up.
-func (r *Runner) Ready() bool {
-	for i := range r.ready {
-		if !r.ready[i].Load() {
-			return false
+	r := &Runner{env: Env{Config: conf, Kafka: kconf, Build: build, Log: log, metrics: m}, topology: topology, hung: hung}
+	for _, n := range topology {
+		var count kgo.Opt
+		if n.Kind != KindSource { // whose clients are its own, and so is their count
+			if count, err = kafka.Count(reg, n.Name); err != nil {
+				return nil, err
+			}
 		}
+		m.stand(n)
+		r.count, r.health = append(r.count, count), append(r.health, &health{node: n.Name})
 	}
-	return true
+	if err := r.watchHealth(reg); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return r, nil
 }
 
 // Run waits for the cluster, checks that its topics are those of the site, and
@@ -83,7 +87,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for i, n := range r.topology {
 		g.Go(func() error {
-			r.keep(ctx, n, &r.ready[i])
+			r.keep(ctx, n, i)
 			return nil
 		})
 	}
@@ -91,14 +95,15 @@ func (r *Runner) Run(ctx context.Context) error {
 }
 
 // keep runs a node again and again until ctx ends.
-func (r *Runner) keep(ctx context.Context, n Node, ready *atomic.Bool) {
+func (r *Runner) keep(ctx context.Context, n Node, i int) {
 	env := r.env
-	env.ready = ready
+	env.count, env.health = r.count[i], r.health[i]
 	env.Log = r.env.Log.With("node", n.Name)
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		began := time.Now()
 		err := n.Run(ctx, &env)
-		ready.Store(false)
+		env.ready.Store(false)
+		env.turn.Store(nil)
 		if ctx.Err() != nil {
 			if err != nil && !errors.Is(err, context.Canceled) {
 				env.Log.Error("node ended badly while draining", "err", err)

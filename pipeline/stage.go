@@ -30,7 +30,7 @@ func Stage[S any, PS stages.State[S], In proto.Message, Out proto.Message](stage
 		Writes: append(specs(outs), keep.Changelog.Spec, keep.History.Spec, topics.Rejects.Spec),
 		plan:   p,
 		Run: func(ctx context.Context, env *Env) error {
-			s := &stageRun{plan: p, env: env, tasks: map[int32]*task{}}
+			s := &stageRun{plan: p, env: env, tasks: map[int32]*task{}, lag: newLag()}
 			return s.run(ctx)
 		},
 	}
@@ -46,6 +46,7 @@ type stageRun struct {
 
 	mu    sync.Mutex // tasks are made by the group's goroutine and used by the loop's
 	tasks map[int32]*task
+	lag   *lag
 
 	tickless bool // it has been said that ticks are missing
 
@@ -80,6 +81,7 @@ func (s *stageRun) run(ctx context.Context) (err error) {
 		return err
 	}
 	opts := []kgo.Opt{
+		s.env.count,
 		kgo.ClientID(clientID(s.name, s.env.Config.Instance)),
 		kgo.TransactionalID(transactionalID(site, s.name, s.env.Config.Instance)),
 		// A transaction that outlives its process hides its partitions from
@@ -93,6 +95,7 @@ func (s *stageRun) run(ctx context.Context) (err error) {
 		kgo.HeartbeatInterval(s.env.Config.SessionTimeout / 6),
 		kgo.RebalanceTimeout(20 * time.Second),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // so that the end of a transaction is read and committed too, and no lag is left
 		kgo.RequireStableFetchOffsets(),
 		kgo.FetchMinBytes(1),
 		kgo.FetchMaxWait(250 * time.Millisecond),
@@ -123,6 +126,7 @@ func (s *stageRun) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer s.sess.CloseAllowingRebalance()
+	s.background.Go(func() { s.lag.watch(ctx, s.env, s.name, s.sess.Client()) })
 	return s.loop(ctx)
 }
 
@@ -143,6 +147,7 @@ func (s *stageRun) loop(ctx context.Context) error {
 	var last time.Time // end of the last transaction
 	pace := s.env.Config.Commit
 	for {
+		s.env.turned()
 		// Between transactions nothing is held: a rebalance may come, and
 		// records may gather, so that a busy stage pays for 50 commits a
 		// second and an idle one does not wait.
@@ -189,7 +194,7 @@ func (s *stageRun) turn(ctx context.Context, fetches kgo.Fetches) (ended bool, e
 		out += len(t.out)
 		n += t.n
 	}
-	s.observe(fetches, owned)
+	s.observe(owned)
 	// What is folded and not committed is kept in case it must be undone:
 	// where nothing is said for long, the offsets alone are worth an end.
 	if out == 0 && n < 10*s.env.Config.Poll {
@@ -267,12 +272,18 @@ func (s *stageRun) fold(fetches kgo.Fetches) error {
 		if t == nil {
 			return // revoked; whoever owns it now reads it
 		}
+		s.lag.read(p.Topic, p.Partition, p.Records[len(p.Records)-1].Offset+1)
 		g.Go(func() error { return s.foldPartition(t, p.Records) })
 	})
 	return g.Wait()
 }
 
 func (s *stageRun) foldPartition(t *task, records []*kgo.Record) error {
+	records = data(records)
+	if len(records) == 0 {
+		return nil
+	}
+	s.env.metrics.records.WithLabelValues(s.name).Add(float64(len(records)))
 	// With the first record, so that its offset is committed with the telling.
 	if t.lost > 0 && t.n == 0 {
 		var err error
@@ -304,22 +315,14 @@ func (s *stageRun) owned() []*task {
 	return all
 }
 
-func (s *stageRun) observe(fetches kgo.Fetches, owned []*task) {
+func (s *stageRun) observe(owned []*task) {
 	m, name := s.env.metrics, s.name
 	keys := 0
 	for _, t := range owned {
 		keys += t.Len()
 	}
-	var lag int64
-	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		if n := len(p.Records); n > 0 {
-			lag += p.HighWatermark - 1 - p.Records[n-1].Offset
-		}
-	})
-	m.records.WithLabelValues(name).Add(float64(fetches.NumRecords()))
 	m.keys.WithLabelValues(name).Set(float64(keys))
 	m.partitions.WithLabelValues(name).Set(float64(len(owned)))
-	m.lag.WithLabelValues(name).Set(float64(lag))
 }
 
 // tickless is how long time may stand still in a partition before a stage says so.
