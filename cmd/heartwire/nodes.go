@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -53,14 +57,77 @@ many processes as you like: partitions move to them with their state.`,
 }
 
 func (a *app) sinkCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:       "sink NAME",
-		Short:     "Run a sink: gateway",
-		Long:      `Sink runs what carries records out of the log. The gateway serves the page and its WebSocket.`,
+	var acceptLoss bool
+	cmd := &cobra.Command{
+		Use:   "sink NAME",
+		Short: "Run a sink: gateway",
+		Long: `Sink runs what carries records out of the log. The gateway serves the page and its WebSocket.
+
+A sink that fills a store stands still, and says so, where the log has forgotten
+what it was to deliver next. That the store has a hole is for a person to
+decide: end the sink everywhere, run it once with --accept-loss, which says what
+is lost and ends, and start it again.`,
 		Args:      cobra.MatchAll(cobra.MinimumNArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"gateway"},
-		RunE:      func(cmd *cobra.Command, args []string) error { return a.runNodes(cmd, args...) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if acceptLoss {
+				return a.acceptLoss(cmd, args)
+			}
+			return a.runNodes(cmd, args...)
+		},
 	}
+	cmd.Flags().BoolVar(&acceptLoss, "accept-loss", false, "do not run it, but let it go on behind what the log has forgotten, and say what is lost")
+	return cmd
+}
+
+// acceptLoss lets sinks go on behind holes.
+func (a *app) acceptLoss(cmd *cobra.Command, names []string) error {
+	conf, err := a.load()
+	if err != nil {
+		return err
+	}
+	log, err := a.logger(cmd)
+	if err != nil {
+		return err
+	}
+	graph, err := newHouse(conf.Config, log).topology()
+	if err != nil {
+		return err
+	}
+	nodes, err := graph.Only(names...)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		holes, err := n.AcceptLoss(cmd.Context(), conf.Kafka, log)
+		if err != nil {
+			return err
+		}
+		if err := printHoles(cmd.OutOrStdout(), n.Name, holes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printHoles(out io.Writer, sink string, holes []pipeline.Hole) error {
+	if len(holes) == 0 {
+		_, err := fmt.Fprintf(out, "Nothing is lost: the log holds all that %s has not delivered yet.\n", sink)
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TOPIC\tPARTITION\tLOST\tOFFSETS\tGOES ON WITH WHAT WAS WRITTEN")
+	for _, h := range holes {
+		lost, since := "unknown: the log was cut off or made anew", "from now on"
+		if n := h.Lost(); n > 0 {
+			lost = fmt.Sprintf("at most %d", n) // ends of transactions count among them
+		}
+		if !h.Since.IsZero() {
+			since = "from " + h.Since.Format(time.RFC3339) + " on"
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%d to %d\t%s\n", h.Topic, h.Partition, lost, h.Next, h.First, since)
+	}
+	return w.Flush()
 }
 
 // runNodes runs some nodes of the graph until the process is told to end.
