@@ -102,7 +102,11 @@ func (m *machine[S, PS, In, Out]) step(i int) error {
 		m.order = sortedKeys(m.cells)
 	}
 	for _, key := range keys {
-		if err := m.call(i, key, r, tick); err != nil {
+		do := func(s *S, emit func(Out)) error { return m.stage.Processor.Process(s, r, emit) }
+		if tick != nil {
+			do = func(s *S, emit func(Out)) error { return m.stage.Processor.Advance(s, tick, emit) }
+		}
+		if err := m.call(i, key, do); err != nil {
 			return err
 		}
 	}
@@ -115,15 +119,15 @@ func (m *machine[S, PS, In, Out]) step(i int) error {
 	return m.digest()
 }
 
-// call folds one record or tick into one key. Where the stage condemns the
-// record, the state is put back and what it said is forgotten.
-func (m *machine[S, PS, In, Out]) call(i int, key topics.Key, r topics.Record[In], tick *topics.Tick) error {
+// call folds one event into one key. Where the stage condemns the record, the
+// state is put back and what it said is forgotten.
+func (m *machine[S, PS, In, Out]) call(i int, key topics.Key, do func(*S, func(Out)) error) error {
 	s := m.cells[key]
 	saved, err := m.encode(s)
 	if err != nil {
 		return err
 	}
-	said, err := m.invoke(s, r, tick)
+	said, err := m.invoke(s, do)
 	var bad *condemned
 	switch {
 	case errors.As(err, &bad):
@@ -178,7 +182,7 @@ func isPanic(err error) bool {
 	return errors.As(err, &p)
 }
 
-func (m *machine[S, PS, In, Out]) invoke(s *S, r topics.Record[In], tick *topics.Tick) (said []Out, err error) {
+func (m *machine[S, PS, In, Out]) invoke(s *S, do func(*S, func(Out)) error) (said []Out, err error) {
 	var over, busy atomic.Bool
 	defer func() {
 		over.Store(true)
@@ -197,12 +201,7 @@ func (m *machine[S, PS, In, Out]) invoke(s *S, r topics.Record[In], tick *topics
 		said = append(said, v)
 		busy.Store(false)
 	}
-	if tick != nil {
-		err = m.stage.Processor.Advance(s, tick, emit)
-	} else {
-		err = m.stage.Processor.Process(s, r, emit)
-	}
-	if err != nil {
+	if err := do(s, emit); err != nil {
 		return nil, &condemned{err}
 	}
 	return said, nil

@@ -66,7 +66,7 @@ type property struct {
 }
 
 func (s *suite[S, PS, In, Out]) properties() []property {
-	return []property{
+	list := []property{
 		{"deterministic", s.deterministic},
 		{"keys apart", s.keysApart},
 		{"input not kept or changed", s.inputNotKept},
@@ -75,6 +75,10 @@ func (s *suite[S, PS, In, Out]) properties() []property {
 		{"abort", s.abort},
 		{"codec", s.codec},
 	}
+	if _, hears := any(s.stage.Processor).(stages.Overtakable[S, Out]); hears {
+		list = append(list, property{"overtaken", s.overtaken})
+	}
+	return list
 }
 
 func newSuite[S any, PS stages.State[S], In proto.Message, Out any](stage stages.Stage[S, In, Out], topic topics.Topic[In], inputs []topics.Record[In]) (*suite[S, PS, In, Out], error) {

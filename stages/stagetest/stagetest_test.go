@@ -207,6 +207,70 @@ func TestBadStagesAreCaught(t *testing.T) {
 	}
 }
 
+// hearing is a counter that can be overtaken.
+type hearing struct {
+	counter
+	overtaken func(s *state, lost int64, emit func(*topics.Annotation)) error
+}
+
+func (h hearing) Overtaken(s *state, lost int64, emit func(*topics.Annotation)) error {
+	return h.overtaken(s, lost, emit)
+}
+
+func checkHearing(h hearing) error {
+	return Check(stages.Stage[state, *topics.Frame, *topics.Annotation]{Name: "hearing", Version: 1, Processor: h}, topics.Frames, log())
+}
+
+func TestOvertakenStages(t *testing.T) {
+	type out = func(*topics.Annotation)
+	says := func(s *state, lost int64, emit out) error {
+		s.sum += 1000 * lost
+		emit(annotation(s.key, uint64(s.sum)))
+		return nil
+	}
+	if err := checkHearing(hearing{overtaken: says}); err != nil {
+		t.Errorf("an honest one: %v", err)
+	}
+	calls := int64(0)
+	for name, c := range map[string]struct {
+		hearing
+		want string
+	}{
+		"deaf": {hearing{overtaken: func(*state, int64, out) error { return nil }}, "neither says nor keeps"},
+		"chance": {hearing{overtaken: func(s *state, lost int64, emit out) error {
+			calls++
+			return says(s, lost+calls, emit)
+		}}, "a second fold that is overtaken"},
+		"memory that is not written": {hearing{
+			counter: counter{advance: func(s *state, t *topics.Tick, emit out) error {
+				if len(s.leak) > 0 {
+					emit(annotation(s.key, 1<<40+t.GetN()))
+				}
+				return counter{}.Advance(s, t, emit)
+			}},
+			overtaken: func(s *state, lost int64, emit out) error {
+				s.leak = []int32{1}
+				return says(s, lost, emit)
+			},
+		}, "restored after it was overtaken"},
+		"repetition": {hearing{
+			counter: counter{process: func(s *state, r topics.Record[*topics.Frame], emit out) error {
+				if len(s.pending) == 0 {
+					s.pending = []int32{int32(r.Offset)}
+				}
+				s.frames++
+				s.key = string(r.Key)
+				emit(annotation(s.key, s.frames))
+				return nil
+			}, advance: func(*state, *topics.Tick, out) error { return nil }},
+			overtaken: func(s *state, _ int64, _ out) error { s.frames = 0; return nil },
+		}, "says again"},
+		"panic": {hearing{overtaken: func(*state, int64, out) error { panic("no") }}, "panic: no"},
+	} {
+		t.Run(name, func(t *testing.T) { wantViolation(t, checkHearing(c.hearing), c.want) })
+	}
+}
+
 func TestALogWithoutTicksIsRefused(t *testing.T) {
 	wantViolation(t, Check(stage(counter{}), topics.Frames, log()[:4]), "no tick")
 }
