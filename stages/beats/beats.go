@@ -3,7 +3,8 @@
 //
 // Frames are put in order first (sequence.go): what is twice is dropped, what
 // is missing is waited for and then stated as a gap, what comes later still is
-// folded apart and marked late. Then the leads are watched (quality.go), one of
+// folded apart and marked late; what the log forgot unread is a gap of its own
+// kind (overtaken.go). Then the leads are watched (quality.go), one of
 // them is chosen, and its QRS complexes are found (qrs.go) in the
 // energy of the slope of the band-passed signal (filter.go) at 180 Hz, whatever the rate of the
 // device (resample.go).
@@ -25,7 +26,7 @@ import (
 const Name = "beats"
 
 // Version is the version of the state's encoding.
-const Version = 1
+const Version = 2
 
 // Config are the times of the stage. They are part of what it says: a site
 // that changes them gets other annotations from the same frames.
@@ -58,7 +59,7 @@ func (c Config) Validate() error {
 // New is the stage. It is for any number of keys and goroutines: all that it
 // remembers is in the State.
 func New(c Config) stages.Stage[State, *topics.Frame, *topics.Annotation] {
-	return stages.Stage[State, *topics.Frame, *topics.Annotation]{Name: Name, Version: Version, Processor: processor{c}}
+	return stages.Stage[State, *topics.Frame, *topics.Annotation]{Name: Name, Version: Version, Processor: processor{c}, Migrate: migrate}
 }
 
 type processor struct{ Config }

@@ -49,6 +49,7 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 		e.Int(int64(h.age))
 		e.Bytes(raw)
 	}
+	e.Bool(s.overtaken)
 	return e.B, nil
 }
 
@@ -75,6 +76,7 @@ func (s *State) UnmarshalBinary(b []byte) error {
 		}
 		n.held = append(n.held, h)
 	}
+	n.overtaken = d.Bool()
 	if len(n.held) > 0 && n.live == nil {
 		d.Fail("runs are held for nothing")
 	}

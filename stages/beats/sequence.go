@@ -27,6 +27,8 @@ func (s *State) samples(c Config, r *topics.Samples, v voice) {
 		s.end(v)
 		s.between(r, topics.GapCause_GAP_CAUSE_REBOOT, v)
 		s.begin(r, true, v)
+	case s.overtaken:
+		s.resume(r)
 	}
 	s.silent = 0
 	if end(r) <= s.live.next {
@@ -66,7 +68,7 @@ func (s *State) isLate(c Config, r *topics.Samples) bool {
 // begin makes the run's device, boot, rate and leads the live ones. What the
 // boot had before may yet come, late.
 func (s *State) begin(r *topics.Samples, rebooted bool, v voice) {
-	s.live = newAnalysis(r, r.GetFirst(), false)
+	s.live, s.overtaken = newAnalysis(r, r.GetFirst(), false), false
 	s.gaps, s.lateDone = s.gaps[:0], s.lateDone[:0]
 	if r.GetFirst() > 0 {
 		s.gaps = append(s.gaps, span{0, r.GetFirst()})
@@ -86,6 +88,9 @@ func (s *State) end(v voice) {
 
 // between states that nothing connects the live analysis with the run.
 func (s *State) between(r *topics.Samples, cause topics.GapCause, v voice) {
+	if s.overtaken {
+		return // that has been said
+	}
 	out := s.live.say(v, s.live.next)
 	out.Kind = &topics.Annotation_Gap{Gap: &topics.Gap{DurationUs: max(r.GetTimeUs()-out.TimeUs, 0), Cause: cause}}
 	v.emit(out)
@@ -157,12 +162,20 @@ func (s *State) releaseAll(v voice) {
 func (s *State) giveUp(v voice) {
 	if from, to := s.live.next, s.held[0].samples.GetFirst(); to > from {
 		s.live.gap(to-from, topics.GapCause_GAP_CAUSE_MISSING, v)
-		s.gaps = append(s.gaps, span{from, to})
-		if len(s.gaps) > maxSpans {
-			s.gaps = slices.Delete(s.gaps, 0, 1)
-		}
+		s.stated(span{from, to})
 	}
 	s.release(v)
+}
+
+// stated keeps a gap, so that what of it still comes is folded late.
+func (s *State) stated(gap span) {
+	if gap.from >= gap.to {
+		return
+	}
+	s.gaps = append(s.gaps, gap)
+	if len(s.gaps) > maxSpans {
+		s.gaps = slices.Delete(s.gaps, 0, 1)
+	}
 }
 
 // advance lets time pass: a run that has been held for the bound shows that

@@ -36,6 +36,8 @@ type State struct {
 	age   topics.AgeGroup
 	left  bool // the last device was unbound: nothing more is to be said
 
+	overtaken bool // a gap was stated that goes on to the next samples, wherever they begin
+
 	device deviceState
 }
 
