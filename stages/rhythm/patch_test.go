@@ -30,6 +30,7 @@ type ward struct {
 	beatDue float64 // samples until the next beat; counts on through holes, as a heart does
 	last    uint64  // sample of the last beat
 	joined  bool    // an RR can be counted from last
+	skipped int64   // offsets that were forgotten
 	frames  int     // since the start, for periodic losses
 
 	heart   float64 // /min; 0: stands still
@@ -58,7 +59,7 @@ func (w *ward) annotation(sample uint64) *topics.Annotation {
 // put folds an annotation and keeps what is said.
 func (w *ward) put(a *topics.Annotation) {
 	w.t.Helper()
-	r := topics.Record[*topics.Annotation]{Key: topics.Key(a.GetPatient()), Offset: int64(len(w.log)), Value: a}
+	r := topics.Record[*topics.Annotation]{Key: topics.Key(a.GetPatient()), Offset: int64(len(w.log)) + w.skipped, Value: a}
 	w.log = append(w.log, r)
 	if err := w.fold.Fold(r); err != nil {
 		w.t.Fatal(err)

@@ -8,7 +8,9 @@
 //   - missing samples never look like a heart that stands still, and samples
 //     that are missing now and then do not hide one that does (silence.go);
 //   - nothing is averaged over a hole in which a beat may have been lost;
-//   - what came too late, or came for a key that was left, changes nothing.
+//   - what came too late, or came for a key that was left, changes nothing;
+//   - that records were forgotten unread is said in the chart, as a gap of
+//     that cause, whether the stage before lost them or this one.
 package rhythm
 
 import (
@@ -74,7 +76,7 @@ func (processor) Process(s *State, r topics.Record[*topics.Annotation], emit fun
 	case *topics.Annotation_Progress:
 		return s.progress(a, k.Progress)
 	case *topics.Annotation_Gap:
-		s.gap(a, k.Gap)
+		s.gap(a, k.Gap, emit)
 	case *topics.Annotation_Lead:
 		s.life(a)
 		s.leadState(a, k.Lead)
@@ -87,6 +89,13 @@ func (processor) Process(s *State, r topics.Record[*topics.Annotation], emit fun
 	default:
 		return fmt.Errorf("an annotation of no kind that this version knows")
 	}
+	return nil
+}
+
+// Overtaken forgets what may have changed in what was not read, and says so.
+// Numbers that are still known of the device, such as its battery, stay.
+func (processor) Overtaken(s *State, _ int64, emit func(*topics.Chart)) error {
+	s.overtaken(emit)
 	return nil
 }
 
@@ -234,8 +243,10 @@ func (s *State) progress(a *topics.Annotation, p *topics.Progress) error {
 
 // gap cuts what may not be joined: everything where the numbering or the
 // signal is another one, the averages where a beat may have been lost.
-func (s *State) gap(a *topics.Annotation, g *topics.Gap) {
+func (s *State) gap(a *topics.Annotation, g *topics.Gap, emit func(*topics.Chart)) {
 	switch {
+	case g.GetCause() == topics.GapCause_GAP_CAUSE_OVERTAKEN:
+		s.overtaken(emit)
 	case g.GetCause() != topics.GapCause_GAP_CAUSE_MISSING || g.GetCount() == 0:
 		s.begin()
 	case s.has && s.rate > 0 && a.GetDevice() == s.device && a.GetBoot() == s.boot:
@@ -243,6 +254,19 @@ func (s *State) gap(a *topics.Annotation, g *topics.Gap) {
 			s.rr = s.rr[:0]
 		}
 		s.silence.stated += min(g.GetCount(), math.MaxUint64-s.silence.stated)
+	}
+}
+
+// overtaken says in the chart that nothing is known of a time, for a key that
+// is in use. Which devices are bound may have been among it: the registry says
+// them again, and until then the one that sends is the one that counts.
+func (s *State) overtaken(emit func(*topics.Chart)) {
+	s.begin()
+	s.devices, s.v = s.devices[:0], s.v[:0]
+	if s.live {
+		emit(&topics.Chart{Patient: s.patient, TimeUs: s.now, Kind: &topics.Chart_Gap{
+			Gap: &topics.Gap{Cause: topics.GapCause_GAP_CAUSE_OVERTAKEN},
+		}})
 	}
 }
 
