@@ -7,7 +7,8 @@
 //     played again (identity.go);
 //   - an alarm that is open goes on until its condition is seen to be over:
 //     that samples stop, leads fall off or noise comes ends none;
-//   - missing samples are a technical alarm and never a bodily one.
+//   - missing samples are a technical alarm and never a bodily one, and so are
+//     records that were forgotten before anybody read them (lost.go).
 //
 // rules.go is the table of rules, condition.go the one small machine they all
 // run on. DESIGN.md has the table in words, and why it is as it is.
@@ -25,7 +26,7 @@ import (
 // it rises when the table of rules changes in number or order.
 const (
 	Name    = "alarms"
-	Version = 1
+	Version = 2
 )
 
 const (
@@ -39,7 +40,7 @@ const (
 // Stage is the stage. It is for any number of keys and goroutines: all that it
 // remembers is in the State.
 func Stage() stages.Stage[State, *topics.Chart, *topics.Alarm] {
-	return stages.Stage[State, *topics.Chart, *topics.Alarm]{Name: Name, Version: Version, Processor: processor{}}
+	return stages.Stage[State, *topics.Chart, *topics.Alarm]{Name: Name, Version: Version, Processor: processor{}, Migrate: migrate}
 }
 
 type processor struct{}
@@ -58,6 +59,11 @@ func (processor) Process(s *State, r topics.Record[*topics.Chart], emit func(*to
 		s.heard(c.GetTimeUs())
 		if !k.Binding.GetBound() {
 			s.endAll(endMoved, emit)
+		}
+	case *topics.Chart_Gap:
+		if k.Gap.GetCause() == topics.GapCause_GAP_CAUSE_OVERTAKEN {
+			s.heard(c.GetTimeUs())
+			s.lose()
 		}
 	case *topics.Chart_Vital:
 	default:
@@ -97,7 +103,11 @@ func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit 
 	for i := range rules {
 		rule, limit := &rules[i], rules[i].limit(&s.limits)
 		c := &s.conditions[i]
-		c.step(s, i, r, event{sec, limit, rule.verdict(sec, limit, c.phase.open()), s.inhibited(rule)}, emit)
+		e := event{sec, s.now, limit, rule.verdict(sec, limit, c.phase.open()), s.inhibited(rule)}
+		if i == ruleDataLost {
+			e.verdict, e.nowUs = s.lost(r)
+		}
+		c.step(s, i, r, e, emit)
 	}
 }
 
@@ -131,6 +141,7 @@ func (s *State) endAll(reason string, emit func(*topics.Alarm)) {
 		}
 		s.conditions[i] = condition{}
 	}
+	s.lostUs = 0
 }
 
 // alarm is the record of a rule's open alarm as it stands.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -29,6 +30,8 @@ type bed struct {
 	said    []*topics.Alarm
 	sinceS  float64
 	silentS float64
+	skipped int64            // offsets that were forgotten
+	written func() time.Time // labels of the records; nil: none
 }
 
 func newBed(t *testing.T, key string) *bed {
@@ -37,7 +40,10 @@ func newBed(t *testing.T, key string) *bed {
 
 func (b *bed) put(c *topics.Chart) {
 	b.t.Helper()
-	r := topics.Record[*topics.Chart]{Key: topics.Key(c.GetPatient()), Offset: int64(len(b.log)), Value: c}
+	r := topics.Record[*topics.Chart]{Key: topics.Key(c.GetPatient()), Offset: int64(len(b.log)) + b.skipped, Value: c}
+	if b.written != nil {
+		r.Time = b.written()
+	}
 	b.log = append(b.log, r)
 	if err := b.fold.Fold(r); err != nil {
 		b.t.Fatal(err)

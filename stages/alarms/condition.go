@@ -74,6 +74,7 @@ type condition struct {
 // event is a second as one rule sees it.
 type event struct {
 	second    *topics.Second
+	nowUs     int64
 	limit     limit
 	verdict   verdict
 	inhibited bool
@@ -101,7 +102,7 @@ func (c *condition) step(s *State, i int, r *topics.Record[*topics.Chart], e eve
 			return
 		}
 		if c.phase == idle {
-			c.phase, c.since, c.onsetUs = pending, s.time, rule.onset(s.now, e.second)
+			c.phase, c.since, c.onsetUs = pending, s.time, rule.onset(e.nowUs, e.second)
 		}
 		// Inhibited, it goes on waiting: it speaks as soon as the other is silent.
 		if s.time-c.since >= e.limit.duration && !e.inhibited {

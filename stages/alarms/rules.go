@@ -76,6 +76,7 @@ const (
 	ruleClockWrong
 	ruleFramesLong
 	ruleRebooted
+	ruleDataLost
 	ruleCount
 )
 
@@ -141,6 +142,12 @@ var rules = [ruleCount]rule{
 		name: "rebooted", version: 1, priority: topics.Priority_PRIORITY_LOW, technical: true,
 		value: rebooted, limit: fixed(limit{value: 1}), equal: true, calm: calmReboot, onset: now,
 		words: "REBOOTED", bare: true, step: 1,
+	},
+	ruleDataLost: {
+		name: "data-lost", version: 1, priority: topics.Priority_PRIORITY_HIGH, technical: true,
+		// No second tells it: lost judges.
+		value: always, limit: fixed(limit{value: 1}), equal: true, calm: calmLost, onset: now,
+		words: "DATA LOST", bare: true, step: 1,
 	},
 }
 
@@ -253,6 +260,8 @@ func frameLength(s *topics.Second) (float64, bool) {
 }
 
 func rebooted(s *topics.Second) (float64, bool) { return truth(s.GetRebooted()), true }
+
+func always(*topics.Second) (float64, bool) { return 1, true }
 
 func truth(b bool) float64 {
 	if b {

@@ -16,6 +16,9 @@ type State struct {
 	fresh   bool          // something was heard since the last tick
 	idle    time.Duration // for which nothing was
 
+	// lostUs is the time before which records were forgotten unread; 0: none, or it has been judged
+	lostUs int64
+
 	limits     limits
 	conditions [ruleCount]condition
 	leadName   string // interned: the lead of the last alarm
@@ -65,6 +68,7 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	for i := range s.conditions {
 		s.conditions[i].append(&e)
 	}
+	e.Int(s.lostUs)
 	return e.B, nil
 }
 
@@ -83,6 +87,7 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	for i := range n.conditions {
 		n.conditions[i].decode(d)
 	}
+	n.lostUs = d.Int()
 	if err := d.Err(); err != nil {
 		return err
 	}
