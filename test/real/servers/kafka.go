@@ -21,6 +21,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"heartwire/test/real"
 )
@@ -31,15 +32,20 @@ type KafkaOptions struct {
 	// it the brokers keep it together, and a cluster of three that loses its
 	// second broker loses the quorum too.
 	Controller bool
-	Settings   map[string]string // server.properties over those of the house
+
+	// Proxied has clients reach each broker through a Proxy of its own, for
+	// the names that brokers tell of each other, too. Brokers do not.
+	Proxied  bool
+	Settings map[string]string // server.properties over those of the house
 }
 
 // KafkaCluster is a running cluster of Apache Kafka, in KRaft mode. Brokers
 // are counted from 0.
 type KafkaCluster struct {
-	t     testing.TB
-	addrs []string
-	nodes []*process // brokers, then the controller if it is apart
+	t       testing.TB
+	addrs   []string
+	nodes   []*process // brokers, then the controller if it is apart
+	proxies []*Proxy   // by broker, if clients go through them
 }
 
 // startTime is how long a cluster may take to start. It takes 4 to 10 s on two
@@ -87,6 +93,59 @@ func (k *KafkaCluster) Resume(i int) { k.nodes[i].signal(syscall.SIGCONT) }
 // Pid is the process of a broker, for those who measure it.
 func (k *KafkaCluster) Pid(i int) int { return k.nodes[i].cmd.Process.Pid }
 
+// Proxy is what stands between broker i and its clients, with KafkaOptions.Proxied.
+func (k *KafkaCluster) Proxy(i int) *Proxy { return k.proxies[i] }
+
+// AwaitInSync waits until each copy of each partition is in sync, so that
+// another broker can be lost.
+func (k *KafkaCluster) AwaitInSync(d time.Duration) {
+	k.t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(k.addrs...))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	for deadline := time.Now().Add(d); ; time.Sleep(100 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		there, err := adm.ListTopicsWithInternal(ctx)
+		cancel()
+		behind := 0
+		there.EachPartition(func(p kadm.PartitionDetail) {
+			if len(p.ISR) < len(p.Replicas) {
+				behind++
+			}
+		})
+		if err == nil && len(there) > 0 && behind == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			k.t.Fatalf("%d partitions are not in sync after %v, %v", behind, d, err)
+		}
+	}
+}
+
+// Leader is the broker that leads the cluster's metadata, where no controller is apart.
+func (k *KafkaCluster) Leader() int {
+	k.t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(k.addrs...))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	req := kmsg.NewPtrDescribeQuorumRequest()
+	req.Topics = []kmsg.DescribeQuorumRequestTopic{{
+		Topic: "__cluster_metadata", Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{}},
+	}}
+	resp, err := req.RequestWith(ctx, cl)
+	if err != nil || len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
+		k.t.Fatalf("who leads the cluster's metadata: %v, %v", resp, err)
+	}
+	return int(resp.Topics[0].Partitions[0].LeaderID) - 1
+}
+
 // newCluster makes a cluster's files; nothing runs yet.
 func newCluster(t testing.TB, j java, brokers int, opt KafkaOptions) *KafkaCluster {
 	t.Helper()
@@ -120,6 +179,9 @@ func newCluster(t testing.TB, j java, brokers int, opt KafkaOptions) *KafkaClust
 		if i < brokers {
 			listeners = append(listeners, "PLAINTEXT://"+k.addrs[i])
 		}
+		if i < brokers && opt.Proxied {
+			listeners = append(listeners, k.proxy(i, conf))
+		}
 		if listen[i] != "" {
 			listeners = append(listeners, "CONTROLLER://"+listen[i])
 		}
@@ -141,6 +203,20 @@ func newCluster(t testing.TB, j java, brokers int, opt KafkaOptions) *KafkaClust
 		t.Fatal(err)
 	}
 	return k
+}
+
+// proxy puts a proxy between a broker and its clients, and gives the listener
+// by which brokers reach each other without one.
+func (k *KafkaCluster) proxy(i int, conf map[string]string) string {
+	k.t.Helper()
+	p := Toxiproxy(k.t, k.addrs[i])
+	direct := "DIRECT://" + FreeAddr(k.t)
+	conf["listener.security.protocol.map"] += ",DIRECT:PLAINTEXT"
+	conf["inter.broker.listener.name"] = "DIRECT"
+	conf["advertised.listeners"] = "PLAINTEXT://" + p.Addr() + "," + direct
+	k.addrs[i] = p.Addr()
+	k.proxies = append(k.proxies, p)
+	return direct
 }
 
 // brokerSettings are those of every test cluster: a production cluster's

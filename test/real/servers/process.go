@@ -23,6 +23,7 @@ type process struct {
 	name string
 	path string // its log
 	argv []string
+	env  []string // beside the test's own, as name=value
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when cmd has ended
@@ -64,6 +65,7 @@ func (p *process) start() {
 	defer log.Close()
 	cmd := exec.Command(p.argv[0], p.argv[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = append(os.Environ(), p.env...)
 	// A test that is killed takes its servers along.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {

@@ -21,7 +21,7 @@ type Proxy struct {
 
 // Toxiproxy starts a proxy before the server at upstream. Kafka's brokers tell
 // clients their own addresses, so a proxy before one carries only the first
-// words, unless advertised.listeners in KafkaOptions.Settings names the proxy.
+// words; KafkaOptions.Proxied puts one before each that they do know.
 func Toxiproxy(t testing.TB, upstream string) *Proxy {
 	t.Helper()
 	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
