@@ -50,6 +50,10 @@ test-real: $(if $(call without,page),,page-test) ## all tests again with the rac
 	$(foreach piece,page race,$(if $(call without,$(piece)),echo "NOT RUN: $(piece) (HEARTWIRE_WITHOUT names it)" >>"$$list";)) \
 	go test $(if $(call without,race),,-race) -tags real -count=1 -p 1 -timeout 25m ./...
 
+.PHONY: chaos
+chaos: ## what Heartwire must survive, on three brokers, each time with other luck: 20 min; HEARTWIRE_CHAOS_SEED=n again with that of a run
+	HEARTWIRE_CHAOS=full go test -tags real -count=1 -v -timeout 40m -run TestFaults ./test/chaos
+
 .PHONY: bench
 bench: ## 1,000 emulated patches on one real broker: CPU, latency, memory; HEARTWIRE_BENCH_ARGS='--patients 100'
 	go test -tags real -run '^$$' -bench Cluster -benchtime 1x -timeout 60m ./test/bench

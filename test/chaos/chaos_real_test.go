@@ -1,0 +1,77 @@
+//go:build real
+
+package chaos_test
+
+import (
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"heartwire/test/chaos"
+	"heartwire/test/real/servers"
+)
+
+// TestFaults lets things go wrong on three brokers of Apache Kafka. It is the
+// short form; with HEARTWIRE_CHAOS=full, as make chaos has it, it is all of
+// them, each time with other luck. HEARTWIRE_CHAOS_SEED brings back a run's.
+func TestFaults(t *testing.T) {
+	seed := uint64(1)
+	full := os.Getenv("HEARTWIRE_CHAOS") == "full"
+	if full {
+		seed = uint64(time.Now().UnixNano() % 1e6)
+	}
+	if s := os.Getenv("HEARTWIRE_CHAOS_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatalf("HEARTWIRE_CHAOS_SEED=%s: want a number", s)
+		}
+		seed = n
+	}
+	bin := build(t)
+	if !full {
+		t.Logf("the short form: %d of %d faults; make chaos lets all of them happen", len(short), len(long)+len(network))
+		suffer(t, open(t, bin, servers.Kafka(t, 3, servers.KafkaOptions{})), seed, short)
+		return
+	}
+	t.Run("processes and brokers", func(t *testing.T) {
+		suffer(t, open(t, bin, servers.Kafka(t, 3, servers.KafkaOptions{})), seed, long)
+	})
+	t.Run("network", func(t *testing.T) {
+		suffer(t, open(t, bin, servers.Kafka(t, 3, servers.KafkaOptions{Controller: true, Proxied: true})), seed, network)
+	})
+}
+
+// suffer lets a house suffer faults, one after the other, and settles the
+// ledger after each.
+func suffer(t *testing.T, h *house, seed uint64, faults []fault) {
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			name := fnv.New64a()
+			name.Write([]byte(f.name))
+			began, before := time.Now(), len(h.delivered())
+			h.follower.hush()
+			f.do(h, rand.New(rand.NewPCG(seed, name.Sum64())))
+			tally := h.settle()
+			silence, where := h.follower.longest()
+			t.Logf("%s: seed %d, %d samples, %d frames repeated, %d records said, lost %d, doubled %d, otherwise wrong %d, longest silence %.1f s (%s), took %.0f s",
+				f.name, seed, tally.Samples, tally.Repeats, tally.Said, tally.Count(chaos.Lost), tally.Count(chaos.Doubled),
+				len(tally.Problems)-tally.Count(chaos.Lost)-tally.Count(chaos.Doubled), silence.Seconds(), where, time.Since(began).Seconds())
+			for i, p := range tally.Problems {
+				if i == 10 {
+					t.Errorf("and %d more", len(tally.Problems)-10)
+					break
+				}
+				t.Errorf("%s: %s %s", p.Where, p.Place, p.What)
+			}
+			if silence > f.silent {
+				t.Errorf("%s was silent for %s, and may be for %s", where, silence.Round(100*time.Millisecond), f.silent)
+			}
+			if len(h.delivered()) == before {
+				t.Error("patches delivered nothing meanwhile")
+			}
+		})
+	}
+}
