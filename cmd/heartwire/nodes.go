@@ -175,7 +175,7 @@ func (h *house) run(ctx context.Context, nodes pipeline.Topology) error {
 	h.runner.Store(runner)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return runner.Run(ctx) })
-	g.Go(func() error { return serveOps(ctx, h.conf.Ops, h.metrics, runner.Ready, h.log) })
+	g.Go(func() error { return h.serveOps(ctx, runner) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

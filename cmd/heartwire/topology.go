@@ -33,6 +33,7 @@ type house struct {
 
 	runner  atomic.Pointer[pipeline.Runner] // once it runs
 	gateway atomic.Pointer[gateway.Gateway] // likewise
+	bridge  atomic.Pointer[bridge.Bridge]   // once its node has run
 }
 
 func newHouse(conf Config, log *slog.Logger) *house {
@@ -70,7 +71,7 @@ func (h *house) topology() (pipeline.Topology, error) {
 		pipeline.Source("bridge",
 			[]topics.Any{topics.Settings, topics.BridgeChangelog},
 			[]topics.Any{topics.Frames, topics.Charts, topics.Rejects, topics.BridgeChangelog},
-			h.bridge),
+			h.runBridge),
 		pipeline.Clock(topics.Frames, topics.Requests),
 		pipeline.Stage(beats.New(h.conf.Beats), topics.Frames, topics.BeatsCheckpoints, topics.Annotations),
 		pipeline.Stage(rhythm.Stage(), topics.Annotations, topics.RhythmCheckpoints, topics.Charts),
@@ -86,19 +87,32 @@ func (h *house) topology() (pipeline.Topology, error) {
 	}, nil
 }
 
-// bridge runs a bridge over MQTT, the one source there is.
-func (h *house) bridge(ctx context.Context, ready func()) error {
-	log := h.log.With("node", "bridge")
-	source, err := mqtt.New(h.conf.MQTT, h.conf.Kafka.Site, log)
-	if err != nil {
-		return err
+// runBridge runs a bridge over MQTT, the one source there is. It is the same in
+// each life of its node, so that what it has counted goes on.
+func (h *house) runBridge(ctx context.Context, ready func()) error {
+	b := h.bridge.Load()
+	if b == nil {
+		log := h.log.With("node", "bridge")
+		source, err := mqtt.New(h.conf.MQTT, h.conf.Kafka.Site, log)
+		if err != nil {
+			return err
+		}
+		if b, err = bridge.New(h.conf.Bridge, h.conf.Kafka, source, log, h.metrics); err != nil {
+			return err
+		}
+		b.OnReady(ready)
+		h.bridge.Store(b)
 	}
-	b, err := bridge.New(h.conf.Bridge, h.conf.Kafka, source, log, h.metrics)
-	if err != nil {
-		return err
-	}
-	ready()
 	return b.Run(ctx)
+}
+
+// rejects are what the bridge of this process has refused, by device.
+func (h *house) rejects() []bridge.DeviceRejects {
+	b := h.bridge.Load()
+	if b == nil {
+		return []bridge.DeviceRejects{}
+	}
+	return b.Rejects()
 }
 
 // siteKey reads the site's root key. Those who only print the graph need none.

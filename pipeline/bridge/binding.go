@@ -83,8 +83,8 @@ func restoreBindings(ctx context.Context, conf kafka.Config, log *slog.Logger) (
 }
 
 // follow keeps b up to date until ctx ends.
-func (b *bindings) follow(ctx context.Context, conf kafka.Config, log *slog.Logger) error {
-	cl, err := conf.NewClient(log,
+func (b *bindings) follow(ctx context.Context, conf kafka.Config, log *slog.Logger, count kgo.Opt) error {
+	cl, err := conf.NewClient(log, count,
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
 			topics.Settings.On(conf.Site): {0: kgo.NewOffset().At(b.next)},

@@ -25,7 +25,9 @@ type Bridge struct {
 	source  Source
 	log     *slog.Logger
 	metrics *metrics
+	count   kgo.Opt // counts what the Kafka clients do
 	refused *refused
+	ready   func()
 }
 
 // New prepares a bridge; it does no I/O.
@@ -37,14 +39,22 @@ func New(conf Config, kconf kafka.Config, source Source, log *slog.Logger, reg p
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
+	count, err := kafka.Count(reg, "bridge")
+	if err != nil {
+		return nil, err
+	}
 	return &Bridge{
-		conf: conf, kafka: kconf, source: source, log: log, metrics: m,
+		conf: conf, kafka: kconf, source: source, log: log, metrics: m, count: count, ready: func() {},
 		refused: &refused{counts: map[DeviceRejects]uint64{}},
 	}, nil
 }
 
 // Rejects tells what was refused since the process began, by device.
 func (b *Bridge) Rejects() []DeviceRejects { return b.refused.list() }
+
+// OnReady calls ready, before Run, each time that this bridge could carry a
+// message, or stands by for one that does.
+func (b *Bridge) OnReady(ready func()) { b.ready = ready }
 
 // retryPause is how long the bridge waits after a term that could not begin.
 const retryPause = time.Second
@@ -57,7 +67,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	member, err := stand(b.kafka, b.source.Name(), b.conf.SessionTimeout, b.log)
+	member, err := b.stand()
 	if err != nil {
 		return err
 	}
@@ -100,7 +110,7 @@ func (b *Bridge) serve(active context.Context, clock clock, key []byte) error {
 	// Writing outlives receiving, so that what was delivered can be acknowledged.
 	writing, stop := context.WithCancel(context.WithoutCancel(active))
 	defer stop()
-	client, err := b.kafka.NewClient(b.log,
+	client, err := b.kafka.NewClient(b.log, b.count,
 		kgo.ProducerLinger(b.conf.Linger),
 		kgo.ProducerBatchMaxBytes(kafka.MaxRecordBytes),
 		// By number it never waits before the ledger does; by size it holds
@@ -121,11 +131,12 @@ func (b *Bridge) serve(active context.Context, clock clock, key []byte) error {
 		return err
 	}
 	b.metrics.active.Set(1)
+	b.ready()
 	defer b.metrics.active.Set(0)
 
 	group, ctx := errgroup.WithContext(active)
 	group.Go(func() error { return b.watchClock(ctx, clock) })
-	group.Go(func() error { return t.bindings.follow(ctx, b.kafka, b.log) })
+	group.Go(func() error { return t.bindings.follow(ctx, b.kafka, b.log, b.count) })
 	acked := make(chan struct{})
 	go func() { defer close(acked); t.ledger.run(writing) }()
 	group.Go(func() error { return b.source.Run(ctx, t.deliver) })

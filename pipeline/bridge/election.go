@@ -8,7 +8,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"heartwire/pipeline/kafka"
 	"heartwire/topics"
 )
 
@@ -29,18 +28,21 @@ type election struct {
 	change chan struct{} // closed at the next change
 }
 
-func stand(conf kafka.Config, name string, session time.Duration, log *slog.Logger) (*election, error) {
+func (b *Bridge) stand() (*election, error) {
 	e := &election{change: make(chan struct{})}
-	topic := topics.Settings.On(conf.Site)
+	topic := topics.Settings.On(b.kafka.Site)
 	set := func(active bool) func(context.Context, *kgo.Client, map[string][]int32) {
 		return func(_ context.Context, _ *kgo.Client, which map[string][]int32) {
 			if len(which[topic]) > 0 {
 				e.set(active)
+			} else if active && !e.is() {
+				b.ready() // another is active, and this one stands by
 			}
 		}
 	}
-	cl, err := conf.NewClient(log,
-		kgo.ConsumerGroup(group(conf.Site, name)),
+	session := b.conf.SessionTimeout
+	cl, err := b.kafka.NewClient(b.log, b.count,
+		kgo.ConsumerGroup(group(b.kafka.Site, b.source.Name())),
 		kgo.ConsumeTopics(topic),
 		kgo.DisableAutoCommit(),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), // the active one stays so when another comes
@@ -80,6 +82,12 @@ func (e *election) set(active bool) {
 		close(e.change)
 		e.change = make(chan struct{})
 	}
+}
+
+func (e *election) is() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.active
 }
 
 // await returns when this one is active, with a context that ends when it no

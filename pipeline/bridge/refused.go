@@ -9,9 +9,9 @@ import (
 // DeviceRejects is how many messages of a device were refused for a reason
 // since the process began.
 type DeviceRejects struct {
-	Device string // "" where it could not be told
-	Reason Reason
-	Count  uint64
+	Device string `json:"device"` // "" where it could not be told
+	Reason Reason `json:"reason"`
+	Count  uint64 `json:"count"`
 }
 
 // refused counts by device, which metrics must not: whoever may publish could
