@@ -1,7 +1,6 @@
 package fold
 
 import (
-	"cmp"
 	"fmt"
 	"hash/crc32"
 	"slices"
@@ -25,7 +24,7 @@ type Kept struct {
 // Each checkpoint carries the partition's time: the refold begins behind the
 // oldest, and ticks after it must be told from ticks before it.
 func (p *Partition[S, PS, In, Out]) Checkpoints(build string, yield func(Kept) error) error {
-	slices.SortFunc(p.marked, func(a, b *cell[S, In]) int { return cmp.Compare(a.key, b.key) })
+	slices.SortFunc(p.marked, byKey)
 	for _, c := range p.marked {
 		kept := Kept{Key: c.key, Through: p.through, History: c.past}
 		if !c.gone {
@@ -91,14 +90,11 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 func (p *Partition[S, PS, In, Out]) Restore(newest Newest, next int64) (from int64, err error) {
 	p.through = next - 1
 	p.departed = newest.Gone
-	p.order = make([]topics.Key, 0, len(newest.Of))
+	p.order = make([]*cell[S, In], 0, len(newest.Of))
 	for key, cp := range newest.Of {
-		c, err := p.read(key, cp)
-		if err != nil {
+		if err := p.read(key, cp); err != nil {
 			return 0, err
 		}
-		p.cells[key] = c
-		p.order = append(p.order, key)
 		if cp.GetOffset() <= p.through {
 			p.through = cp.GetOffset()
 			k := cp.GetClock()
@@ -107,7 +103,6 @@ func (p *Partition[S, PS, In, Out]) Restore(newest Newest, next int64) (from int
 			}
 		}
 	}
-	slices.Sort(p.order)
 	p.before, p.beforeThrough = p.time, p.through
 	return p.through + 1, nil
 }
@@ -127,22 +122,22 @@ func (p *Partition[S, PS, In, Out]) Restored() {
 }
 
 // read makes a key's cell from its checkpoint.
-func (p *Partition[S, PS, In, Out]) read(key topics.Key, cp *topics.Checkpoint) (*cell[S, In], error) {
+func (p *Partition[S, PS, In, Out]) read(key topics.Key, cp *topics.Checkpoint) error {
 	if err := p.check(key, cp); err != nil {
-		return nil, err
+		return err
 	}
 	state := cp.GetState()
 	if cp.GetVersion() < p.stage.Version {
 		var err error
 		if state, err = p.stage.Migrate(cp.GetVersion(), state); err != nil {
-			return nil, fmt.Errorf("bring a checkpoint of %s from version %d to %d: %w", p.stage.Name, cp.GetVersion(), p.stage.Version, err)
+			return fmt.Errorf("bring a checkpoint of %s from version %d to %d: %w", p.stage.Name, cp.GetVersion(), p.stage.Version, err)
 		}
 	}
-	c := &cell[S, In]{key: key, through: cp.GetOffset()}
+	c := p.insert(key, cp.GetOffset())
 	if err := PS(&c.state).UnmarshalBinary(state); err != nil {
-		return nil, &DamagedError{Key: key, Err: fmt.Errorf("read the state in a checkpoint of %s: %w", p.stage.Name, err)}
+		return &DamagedError{Key: key, Err: fmt.Errorf("read the state in a checkpoint of %s: %w", p.stage.Name, err)}
 	}
-	return c, nil
+	return nil
 }
 
 func (p *Partition[S, PS, In, Out]) check(key topics.Key, cp *topics.Checkpoint) error {

@@ -4,6 +4,7 @@
 package fold
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -42,9 +43,10 @@ type Partition[S any, PS stages.State[S], In proto.Message, Out any] struct {
 	index int32 // partition number
 
 	cells   map[topics.Key]*cell[S, In]
-	order   []topics.Key // sorted: Advance must not depend on who came first
-	time    Clock        // of the partition
-	through int64        // last offset folded
+	order   []*cell[S, In] // by key once sorted: Advance must not depend on who came first
+	sorted  bool           // order is
+	time    Clock          // of the partition
+	through int64          // last offset folded
 
 	before        Clock // at the last Commit
 	beforeThrough int64
@@ -69,6 +71,7 @@ type Clock struct {
 // cell is a key's state with what is needed to put it back.
 type cell[S, In any] struct {
 	key     topics.Key
+	hash    uint64 // of key: when its checkpoints are due
 	state   S
 	through int64 // last offset the state contains; records up to it are passed over
 
@@ -122,8 +125,8 @@ func (p *Partition[S, PS, In, Out]) Fold(r topics.Record[In]) error {
 		if through, gone := p.departed[r.Key]; gone && r.Offset <= through {
 			return nil // it went, and its tombstone contains this
 		}
-		c = &cell[S, In]{key: r.Key, fresh: true, through: r.Offset - 1}
-		p.insert(c)
+		c = p.insert(r.Key, r.Offset-1)
+		c.fresh = true
 		// A refold begins at the oldest checkpoint: a key without one would
 		// miss what came before the others' next.
 		p.mark(c, true)
@@ -136,16 +139,15 @@ func (p *Partition[S, PS, In, Out]) advance(r topics.Record[In], t *topics.Tick)
 		return nil
 	}
 	p.time = Clock{N: t.GetN(), Owner: t.GetOwner(), Time: p.time.Time + t.Elapsed(), Wall: topics.MicroTime(t.GetWallUs())}
-	for _, key := range p.order {
-		c := p.cells[key]
+	for _, c := range p.inOrder() {
 		if c.gone {
 			continue
 		}
 		if err := p.apply(c, event[In]{record: r, tick: t}, r.Offset); err != nil {
 			return err
 		}
-		if h, n := hash(key), t.GetN(); h%CheckpointEvery == n%CheckpointEvery {
-			p.mark(c, h%HistoryEvery == n%HistoryEvery)
+		if n := t.GetN(); c.hash%CheckpointEvery == n%CheckpointEvery {
+			p.mark(c, c.hash%HistoryEvery == n%HistoryEvery)
 		}
 	}
 	return nil
@@ -166,17 +168,14 @@ const (
 func (p *Partition[S, PS, In, Out]) Overtaken(first, lost int64) error {
 	p.through = first - 1
 	p.time.N, p.time.Owner = 0, 0 // whatever tick comes next is the next
-	for _, key := range p.order {
-		c := p.cells[key]
-		if err := p.apply(c, event[In]{record: topics.Record[In]{Key: key, Partition: p.index, Offset: first - 1}, lost: lost}, first-1); err != nil {
+	for _, c := range p.inOrder() {
+		if err := p.apply(c, event[In]{record: topics.Record[In]{Key: c.key, Partition: p.index, Offset: first - 1}, lost: lost}, first-1); err != nil {
 			return err
 		}
 		p.mark(c, true)
 	}
 	return nil
 }
-
-func hash(key topics.Key) uint64 { return uint64(topics.Partition(key, 1<<30)) }
 
 func (p *Partition[S, PS, In, Out]) mark(c *cell[S, In], past bool) {
 	c.past = c.past || past
@@ -224,7 +223,7 @@ func (p *Partition[S, PS, In, Out]) takeBack(c *cell[S, In], offset int64) error
 	c.through = offset
 	if c.fresh && len(c.events) == 0 {
 		// Nothing good was ever heard of this key: it is not one.
-		p.remove(c.key)
+		p.remove(c)
 		isC := func(other *cell[S, In]) bool { return other == c }
 		p.touched = slices.DeleteFunc(p.touched, isC)
 		p.marked = slices.DeleteFunc(p.marked, isC)
@@ -283,15 +282,29 @@ func (p *Partition[S, PS, In, Out]) restoreCell(c *cell[S, In]) error {
 	return nil
 }
 
-func (p *Partition[S, PS, In, Out]) insert(c *cell[S, In]) {
-	p.cells[c.key] = c
-	i, _ := slices.BinarySearch(p.order, c.key)
-	p.order = slices.Insert(p.order, i, c.key)
+// insert makes the cell of a key that has none.
+func (p *Partition[S, PS, In, Out]) insert(key topics.Key, through int64) *cell[S, In] {
+	c := &cell[S, In]{key: key, hash: uint64(topics.Partition(key, 1<<30)), through: through}
+	p.cells[key] = c
+	p.order, p.sorted = append(p.order, c), false
+	return c
 }
 
-func (p *Partition[S, PS, In, Out]) remove(key topics.Key) {
-	delete(p.cells, key)
-	if i, ok := slices.BinarySearch(p.order, key); ok {
+// inOrder are the cells, sorted by key. They are sorted when they are asked
+// for: keys come by the thousand at first, and hardly ever later.
+func (p *Partition[S, PS, In, Out]) inOrder() []*cell[S, In] {
+	if !p.sorted {
+		slices.SortFunc(p.order, byKey)
+		p.sorted = true
+	}
+	return p.order
+}
+
+func byKey[S, In any](a, b *cell[S, In]) int { return cmp.Compare(a.key, b.key) }
+
+func (p *Partition[S, PS, In, Out]) remove(c *cell[S, In]) {
+	delete(p.cells, c.key)
+	if i, ok := slices.BinarySearchFunc(p.inOrder(), c, byKey); ok {
 		p.order = slices.Delete(p.order, i, i+1)
 	}
 }
@@ -329,7 +342,7 @@ func (p *Partition[S, PS, In, Out]) Commit() {
 	for _, c := range p.marked {
 		c.due, c.past = false, false
 		if c.gone {
-			p.remove(c.key)
+			p.remove(c)
 		}
 	}
 	p.touched, p.marked = p.touched[:0], p.marked[:0]
@@ -342,7 +355,7 @@ func (p *Partition[S, PS, In, Out]) Rollback() error {
 	for _, c := range p.touched {
 		c.events = clearEvents(c.events)
 		if c.fresh {
-			p.remove(c.key)
+			p.remove(c)
 			continue
 		}
 		if err := p.restoreCell(c); err != nil {
