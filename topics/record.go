@@ -1,10 +1,10 @@
 package topics
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -52,27 +52,32 @@ func (o Origin) Append(b []byte) []byte {
 	return strconv.AppendInt(append(b, '/'), int64(o.Index), 10)
 }
 
-// ParseOrigin reads what String wrote.
-func ParseOrigin(s string) (Origin, error) {
-	parts := strings.Split(s, "/")
-	if len(parts) != 5 {
-		return Origin{}, fmt.Errorf("origin %q: want source/partition/epoch/offset/index", s)
+// ParseOrigin reads what Append wrote. A stage does it for each record that it
+// reads: nothing is allocated but the Source.
+func ParseOrigin(b []byte) (Origin, error) {
+	wrong := func() (Origin, error) {
+		return Origin{}, fmt.Errorf("origin %q: want source/partition/epoch/offset/index", b)
 	}
-	o := Origin{Source: parts[0]}
+	source, rest, ok := bytes.Cut(b, []byte("/"))
+	if !ok {
+		return wrong()
+	}
 	var nums [4]int64
-	for i, p := range parts[1:] {
+	for i := range nums {
 		bits := 64
 		if i == 0 || i == 3 {
 			bits = 32
 		}
-		n, err := strconv.ParseInt(p, 10, bits)
-		if err != nil {
-			return Origin{}, fmt.Errorf("origin %q: %w", s, err)
+		var num []byte
+		var more bool
+		num, rest, more = bytes.Cut(rest, []byte("/"))
+		n, err := strconv.ParseInt(string(num), 10, bits)
+		if err != nil || more == (i == 3) {
+			return wrong()
 		}
 		nums[i] = n
 	}
-	o.Partition, o.Epoch, o.Offset, o.Index = int32(nums[0]), nums[1], nums[2], int32(nums[3])
-	return o, nil
+	return Origin{Source: string(source), Partition: int32(nums[0]), Epoch: nums[1], Offset: nums[2], Index: int32(nums[3])}, nil
 }
 
 // Kafka headers of every record.

@@ -68,7 +68,7 @@ func Envelope[T any](r *kgo.Record) topics.Record[T] {
 	for _, h := range r.Headers {
 		if h.Key == topics.HeaderOrigin {
 			// A record written by another program may have none.
-			out.Origin, _ = topics.ParseOrigin(string(h.Value))
+			out.Origin, _ = topics.ParseOrigin(h.Value)
 		}
 	}
 	return out
