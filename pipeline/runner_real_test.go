@@ -43,6 +43,9 @@ func TestOnApacheKafka(t *testing.T) {
 		"log":      mendsFromTheLog,
 		"refold":   comparesRefolds,
 		"static":   keepsPartitionsOverAPlannedRestart,
+		"overtaken": func(t *testing.T, conf kafka.Config) {
+			tellsWhatWasForgotten(t, conf, func() {})
+		},
 	} {
 		t.Run(name, func(t *testing.T) { check(t, realSite(t, cluster, name)) })
 	}
