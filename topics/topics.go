@@ -45,6 +45,10 @@ type Topic[T proto.Message] struct {
 	Tick func(T) *Tick // the tick in a value, or nil; nil for a topic without ticks
 	Wrap func(*Tick) T // a value that carries a tick; nil for a topic without ticks
 
+	// Parse reads a value where a reader needs little of it; nil: all of it is
+	// decoded by Protobuf.
+	Parse func(b []byte) (T, error)
+
 	header func() string // of HeaderSchema, put together once
 }
 
@@ -98,6 +102,9 @@ func (t Topic[T]) Append(b []byte, v T) ([]byte, error) {
 
 // DecodeValue decodes a value; an error says that the bytes are not this topic's.
 func (t Topic[T]) DecodeValue(b []byte) (T, error) {
+	if t.Parse != nil {
+		return t.Parse(b)
+	}
 	v := t.New()
 	if err := proto.Unmarshal(b, v); err != nil {
 		var none T

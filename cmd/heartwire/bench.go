@@ -26,9 +26,10 @@ type bench struct {
 	window   time.Duration
 	json     bool
 
-	conf loaded
-	dir  string
-	log  *slog.Logger
+	conf  loaded
+	level string // of the log, for its processes
+	dir   string
+	log   *slog.Logger
 }
 
 func (a *app) benchCommand() *cobra.Command {
@@ -72,6 +73,7 @@ its own: what it writes stays there.`,
 	f.DurationVar(&b.warm, "warm", 20*time.Second, "load for so long before measuring")
 	f.DurationVar(&b.window, "for", time.Minute, "measure for so long")
 	f.BoolVar(&b.json, "json", false, "report in JSON")
+	cmd.AddCommand(a.benchStageCommand(), a.benchNodeCommand())
 	return cmd
 }
 
@@ -125,7 +127,7 @@ func (b *bench) run(ctx context.Context) (*benchReport, error) {
 	if err := os.WriteFile(filepath.Join(b.dir, "site.key"), []byte(strings.Repeat("k", 32)), 0o600); err != nil {
 		return nil, err
 	}
-	if err := b.topics(ctx); err != nil {
+	if err := b.topics(ctx, b.conf.Kafka); err != nil {
 		return nil, err
 	}
 	b.conf.Gateway.Listen = freeAddr("127.0.0.1:8080")
@@ -156,20 +158,21 @@ func (b *bench) run(ctx context.Context) (*benchReport, error) {
 	return b.measure(ctx, &crew, client)
 }
 
-func (b *bench) topics(ctx context.Context) error {
-	if err := b.conf.Kafka.Await(ctx, b.log); err != nil {
+// topics makes the topics of a site.
+func (b *bench) topics(ctx context.Context, site kafka.Config) error {
+	if err := site.Await(ctx, b.log); err != nil {
 		return err
 	}
-	cl, err := b.conf.Kafka.NewClient(b.log)
+	cl, err := site.NewClient(b.log)
 	if err != nil {
 		return err
 	}
 	defer cl.Close()
-	changes, err := b.conf.Kafka.Plan(ctx, cl)
+	changes, err := site.Plan(ctx, cl)
 	if err != nil {
 		return err
 	}
-	return b.conf.Kafka.Apply(ctx, cl, changes)
+	return site.Apply(ctx, cl, changes)
 }
 
 func (b *bench) measure(ctx context.Context, crew *crew, client *benchClient) (*benchReport, error) {

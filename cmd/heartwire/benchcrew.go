@@ -18,6 +18,7 @@ import (
 	"github.com/gorilla/websocket"
 	"google.golang.org/protobuf/proto"
 
+	"heartwire/pipeline/kafka"
 	"heartwire/sinks/gateway"
 )
 
@@ -34,10 +35,8 @@ func (c *crew) start(b *bench, args ...string) error {
 	if err != nil {
 		return err
 	}
-	k := b.conf.Kafka
+	args = append(args, onKafka(b.conf.Kafka)...)
 	args = append(args, "--log", "warn",
-		"--set", "kafka.brokers="+strings.Join(k.Brokers, ","), "--set", "kafka.site="+k.Site, "--set", "kafka.partitions="+strconv.Itoa(int(k.Partitions)),
-		"--set", "kafka.replication="+strconv.Itoa(int(k.Replication)), "--set", "kafka.min_isr="+strconv.Itoa(k.MinISR),
 		"--set", "mqtt.broker="+b.conf.MQTT.Broker, "--set", "bridge.site_key_file="+filepath.Join(b.dir, "site.key"),
 		"--set", "gateway.listen="+b.conf.Gateway.Listen, "--set", "ops.listen=127.0.0.1:0")
 	cmd := exec.Command(self, args...)
@@ -58,6 +57,14 @@ func (c *crew) start(b *bench, args ...string) error {
 	}()
 	c.names, c.cmds = append(c.names, name), append(c.cmds, cmd)
 	return nil
+}
+
+// onKafka are the flags that give a process the same Kafka.
+func onKafka(k kafka.Config) []string {
+	return []string{
+		"--set", "kafka.brokers=" + strings.Join(k.Brokers, ","), "--set", "kafka.site=" + k.Site, "--set", "kafka.partitions=" + strconv.Itoa(int(k.Partitions)),
+		"--set", "kafka.replication=" + strconv.Itoa(int(k.Replication)), "--set", "kafka.min_isr=" + strconv.Itoa(k.MinISR),
+	}
 }
 
 // wait waits, and fails when a process ends meanwhile.
@@ -96,23 +103,31 @@ type usage struct {
 	resident float64 // bytes
 }
 
-// usage reads /proc, so a bench runs on Linux.
 func (c *crew) usage() ([]usage, error) {
-	const ticksPerSecond = 100 // USER_HZ, the same on every Linux that Go runs on
 	var out []usage
 	for i, cmd := range c.cmds {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+		u, err := usageOf(c.names[i], cmd.Process.Pid)
 		if err != nil {
-			return nil, fmt.Errorf("what %s uses: %w", c.names[i], err)
+			return nil, err
 		}
-		// The name, in parentheses, may hold anything.
-		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+2:]))
-		user, _ := strconv.ParseFloat(f[11], 64)
-		system, _ := strconv.ParseFloat(f[12], 64)
-		pages, _ := strconv.ParseFloat(f[21], 64)
-		out = append(out, usage{c.names[i], (user + system) / ticksPerSecond, pages * float64(os.Getpagesize())})
+		out = append(out, u)
 	}
 	return out, nil
+}
+
+// usageOf reads /proc, so a bench runs on Linux.
+func usageOf(name string, pid int) (usage, error) {
+	const ticksPerSecond = 100 // USER_HZ, the same on every Linux that Go runs on
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return usage{}, fmt.Errorf("what %s uses: %w", name, err)
+	}
+	// The name, in parentheses, may hold anything.
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+2:]))
+	user, _ := strconv.ParseFloat(f[11], 64)
+	system, _ := strconv.ParseFloat(f[12], 64)
+	pages, _ := strconv.ParseFloat(f[21], 64)
+	return usage{name, (user + system) / ticksPerSecond, pages * float64(os.Getpagesize())}, nil
 }
 
 // benchClient is a WebSocket client that notes how old frames are when they come.
