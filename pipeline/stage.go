@@ -172,8 +172,9 @@ func (s *stageRun) loop(ctx context.Context) error {
 			// A broker that is slow gets fewer transactions to end, not more:
 			// each writes a marker into every partition that it touched.
 			pace = min(max(s.env.Config.Commit, 2*took), maxPace)
-			if last = time.Now(); fetches.NumRecords() >= s.env.Config.Poll {
-				last = time.Time{} // behind: go on at once
+			last = time.Now()
+			if n := int64(s.env.Config.Poll); int64(fetches.NumRecords()) >= n || waiting(fetches) >= n {
+				last = time.Time{} // go on at once
 			}
 		}
 		s.sess.AllowRebalance()
@@ -323,6 +324,16 @@ func (s *stageRun) observe(owned []*task) {
 	}
 	m.keys.WithLabelValues(name).Set(float64(keys))
 	m.partitions.WithLabelValues(name).Set(float64(len(owned)))
+}
+
+// waiting is how many records are in the log after those of a poll.
+func waiting(fetches kgo.Fetches) (n int64) {
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if k := len(p.Records); k > 0 {
+			n += p.HighWatermark - 1 - p.Records[k-1].Offset
+		}
+	})
+	return n
 }
 
 // tickless is how long time may stand still in a partition before a stage says so.
