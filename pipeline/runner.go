@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"golang.org/x/sync/errgroup"
 
 	"heartwire/pipeline/kafka"
@@ -27,6 +29,7 @@ type Env struct {
 	Build   string // names this build in checkpoints
 	Log     *slog.Logger
 	metrics *metrics
+	tracer  trace.Tracer
 
 	// This node's.
 	count kgo.Opt // counts what its Kafka clients do
@@ -57,7 +60,8 @@ func NewRunner(conf Config, kconf kafka.Config, topology Topology, build string,
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	r := &Runner{env: Env{Config: conf, Kafka: kconf, Build: build, Log: log, metrics: m}, topology: topology, hung: hung}
+	env := Env{Config: conf, Kafka: kconf, Build: build, Log: log, metrics: m, tracer: noop.NewTracerProvider().Tracer("")}
+	r := &Runner{env: env, topology: topology, hung: hung}
 	for _, n := range topology {
 		var count kgo.Opt
 		if n.Kind != KindSource { // whose clients are its own, and so is their count
@@ -73,6 +77,10 @@ func NewRunner(conf Config, kconf kafka.Config, topology Topology, build string,
 	}
 	return r, nil
 }
+
+// Trace tells p of what becomes of the records that are followed. Without it
+// their traces are handed on, and nobody is told. It is called before Run.
+func (r *Runner) Trace(p trace.TracerProvider) { r.env.tracer = p.Tracer("heartwire/pipeline") }
 
 // Run waits for the cluster, checks that its topics are those of the site, and
 // runs every node until ctx ends; it returns nil after they have drained. A

@@ -63,6 +63,8 @@ type task struct {
 	ticked   bool
 	lastTick time.Time // when time last moved here, by this process's clock
 
+	trail trail
+
 	next int64 // offset at which it was restored
 	lost int64 // records before next that the log forgot unread; 0 once that is told and committed
 }
@@ -237,6 +239,7 @@ func (s *stageRun) settle(t *task, committed bool) error {
 	} else if err := t.Rollback(); err != nil {
 		return err
 	}
+	t.trail.end(committed)
 	clear(t.out)
 	t.out, t.n, t.ticked = t.out[:0], 0, false
 	return nil
@@ -294,9 +297,13 @@ func (s *stageRun) foldPartition(t *task, records []*kgo.Record) error {
 	}
 	for _, r := range records {
 		t.n++
+		span := t.trail.begin(s.env.tracer, s.name, r)
 		out, ticked, err := t.Read(r, t.out)
 		if err != nil {
 			return err
+		}
+		if span != nil || len(t.trail.held) > 0 {
+			t.trail.pass(span, r, ticked, out[len(t.out):])
 		}
 		if t.out = out; ticked {
 			t.ticked, t.lastTick = true, time.Now()

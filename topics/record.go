@@ -23,6 +23,7 @@ type Record[T any] struct {
 	Offset    int64     // where it stands in the log
 	Time      time.Time // the record's Kafka timestamp, a label
 	Value     T
+	Trace     string // the W3C trace context it carries, a label; nearly always empty
 	Raw       []byte // the value as it stands in the log, for readers that pass it on; not to be changed
 }
 
@@ -84,6 +85,8 @@ func ParseOrigin(b []byte) (Origin, error) {
 const (
 	HeaderOrigin = "origin" // Origin.String
 	HeaderSchema = "schema" // message name and schema version, Frame/1
+
+	HeaderTrace = "traceparent" // W3C trace context, on the records of frames that are followed
 
 	// HeaderThrough is on the tombstone of a checkpoint: the last input offset
 	// that the departed key is done with, in decimal.

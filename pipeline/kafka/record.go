@@ -66,9 +66,12 @@ func Envelope[T any](r *kgo.Record) topics.Record[T] {
 		Key: topics.Key(r.Key), Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp, Raw: r.Value,
 	}
 	for _, h := range r.Headers {
-		if h.Key == topics.HeaderOrigin {
+		switch h.Key {
+		case topics.HeaderOrigin:
 			// A record written by another program may have none.
 			out.Origin, _ = topics.ParseOrigin(h.Value)
+		case topics.HeaderTrace:
+			out.Trace = string(h.Value)
 		}
 	}
 	return out
