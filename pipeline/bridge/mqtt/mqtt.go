@@ -79,6 +79,11 @@ func clientID(filter string) string {
 // Name is the filter of all topics.
 func (s *Source) Name() string { return s.template.name() }
 
+// Match tells the device and the kind of message that an MQTT topic names.
+func (s *Source) Match(topic string) (device string, kind bridge.Kind, ok bool) {
+	return s.template.match(topic)
+}
+
 // Subscribed is closed once the broker keeps messages for this source. What is
 // published before the very first subscription is kept for nobody.
 func (s *Source) Subscribed() <-chan struct{} { return s.subscribed }
