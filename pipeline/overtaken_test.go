@@ -121,6 +121,13 @@ func story(t *testing.T, conf kafka.Config, read int, known map[topics.Key]pipel
 func tells(t *testing.T, conf kafka.Config, want map[topics.Key][]string) {
 	t.Helper()
 	var said map[topics.Key][]topics.Record[*topics.Annotation]
+	defer func() { // also where it has not been
+		for key, w := range want {
+			if got := tellings(said[key]); !slices.Equal(got, w) {
+				t.Errorf("of a key is said\n%q\nwant\n%q", got, w)
+			}
+		}
+	}()
 	eventually(t, "all has been said", func() bool {
 		said = committed(t, conf, topics.Annotations)
 		for key, w := range want {
@@ -130,19 +137,18 @@ func tells(t *testing.T, conf kafka.Config, want map[topics.Key][]string) {
 		}
 		return true
 	})
-	for key, w := range want {
-		var got []string
-		for _, r := range said[key] {
-			line := fmt.Sprint(r.Value.Sample, " ", r.Value.TimeUs)
-			if r.Value.GetGap().GetCause() == topics.GapCause_GAP_CAUSE_OVERTAKEN {
-				line = fmt.Sprint(r.Value.Sample, " lost")
-			}
-			got = append(got, line)
+}
+
+// tellings is what is said of a key, as story has it.
+func tellings(said []topics.Record[*topics.Annotation]) (list []string) {
+	for _, r := range said {
+		line := fmt.Sprint(r.Value.Sample, " ", r.Value.TimeUs)
+		if r.Value.GetGap().GetCause() == topics.GapCause_GAP_CAUSE_OVERTAKEN {
+			line = fmt.Sprint(r.Value.Sample, " lost")
 		}
-		if !slices.Equal(got, w) {
-			t.Errorf("of a key of partition %d is said\n%q\nwant\n%q", said[key][0].Partition, got, w)
-		}
+		list = append(list, line)
 	}
+	return list
 }
 
 // tellsWhatWasForgotten runs a stage whose log forgets what it has not read:
