@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -58,7 +59,7 @@ const (
 
 // topology is THE graph: what runs, and what `heartwire topology` prints.
 func (h *house) topology() (pipeline.Topology, error) {
-	reg, err := registry.New(registry.Config{SiteKey: h.siteKey()})
+	decide, err := h.stages()
 	if err != nil {
 		return nil, err
 	}
@@ -67,16 +68,14 @@ func (h *house) topology() (pipeline.Topology, error) {
 		return nil, err
 	}
 	h.gateway.Store(g)
-	return pipeline.Topology{
+	moves := pipeline.Topology{
 		pipeline.Source("bridge",
 			[]topics.Any{topics.Settings, topics.BridgeChangelog},
 			[]topics.Any{topics.Frames, topics.Charts, topics.Rejects, topics.BridgeChangelog},
 			h.runBridge),
 		pipeline.Clock(topics.Frames, topics.Requests),
-		pipeline.Stage(beats.New(h.conf.Beats), topics.Frames, topics.BeatsCheckpoints, topics.Annotations),
-		pipeline.Stage(rhythm.Stage(), topics.Annotations, topics.RhythmCheckpoints, topics.Charts),
-		pipeline.Stage(alarms.Stage(), topics.Charts, topics.AlarmsCheckpoints, topics.Alarms),
-		pipeline.Stage(reg, topics.Requests, topics.RegistryCheckpoints, topics.Settings, topics.Frames, topics.Charts),
+	}
+	shows := pipeline.Topology{
 		pipeline.Live("gateway", g.Run, g.CaughtUp,
 			pipeline.From(topics.Settings, 0, g.Settings()),
 			pipeline.From(topics.Alarms, recentAlarms, g.Alarms()),
@@ -84,6 +83,22 @@ func (h *house) topology() (pipeline.Topology, error) {
 			pipeline.From(topics.Annotations, recentSamples, g.Annotations()),
 			pipeline.From(topics.Frames, recentSamples, g.Frames()),
 		),
+	}
+	return slices.Concat(moves, decide, shows), nil
+}
+
+// stages are the nodes that decide, alone: they read the log and write to it,
+// and have no way to anything else.
+func (h *house) stages() (pipeline.Topology, error) {
+	reg, err := registry.New(registry.Config{SiteKey: h.siteKey()})
+	if err != nil {
+		return nil, err
+	}
+	return pipeline.Topology{
+		pipeline.Stage(beats.New(h.conf.Beats), topics.Frames, topics.BeatsCheckpoints, topics.Annotations),
+		pipeline.Stage(rhythm.Stage(), topics.Annotations, topics.RhythmCheckpoints, topics.Charts),
+		pipeline.Stage(alarms.Stage(), topics.Charts, topics.AlarmsCheckpoints, topics.Alarms),
+		pipeline.Stage(reg, topics.Requests, topics.RegistryCheckpoints, topics.Settings, topics.Frames, topics.Charts),
 	}, nil
 }
 
