@@ -20,6 +20,7 @@ import (
 // into is the topic that a replay writes to: one that is nobody's, so that no
 // stage or sink of any site can take what is said again for what is.
 type into struct {
+	ctx    context.Context // of all that is written
 	topic  string
 	client *kgo.Client
 	failed atomic.Pointer[error]
@@ -40,12 +41,9 @@ func foreign(site, name string) error {
 	return nil
 }
 
-// openInto makes the topic when it is missing, with as many partitions as the
+// openInto makes the topic, of a foreign name, when it is missing, with as many partitions as the
 // stage's outputs have.
 func openInto(ctx context.Context, conf kafka.Config, log *slog.Logger, name string, p *plan) (*into, error) {
-	if err := foreign(conf.Site, name); err != nil {
-		return nil, err
-	}
 	cl, err := conf.NewClient(log)
 	if err != nil {
 		return nil, err
@@ -54,7 +52,7 @@ func openInto(ctx context.Context, conf kafka.Config, log *slog.Logger, name str
 		cl.Close()
 		return nil, err
 	}
-	return &into{topic: name, client: cl}, nil
+	return &into{ctx: ctx, topic: name, client: cl}, nil
 }
 
 // partitions is the most that an output of a stage has.
@@ -89,13 +87,13 @@ func makeTopic(ctx context.Context, adm *kadm.Client, name string, conf kafka.Co
 }
 
 // write sends a record on its way; an error is that of an earlier one.
-func (t *into) write(ctx context.Context, r *kgo.Record) error {
+func (t *into) write(r *kgo.Record) error {
 	if err := t.failed.Load(); err != nil {
 		return fmt.Errorf("write to %s: %w", t.topic, *err)
 	}
 	copied := *r
 	copied.Topic = t.topic
-	t.client.Produce(ctx, &copied, func(_ *kgo.Record, err error) {
+	t.client.Produce(t.ctx, &copied, func(_ *kgo.Record, err error) {
 		if err != nil {
 			t.failed.CompareAndSwap(nil, &err)
 		}

@@ -28,17 +28,14 @@ type Look struct {
 // as of a point. It reads alone, and folds what came after the checkpoint in
 // silence.
 func LookAt(ctx context.Context, conf kafka.Config, log *slog.Logger, stage Node, key topics.Key, at *Point) (Look, error) {
-	if stage.plan == nil {
-		return Look{}, fmt.Errorf("%s is no stage", stage.Name)
-	}
-	p, err := pastOf(ctx, conf, log, stage.plan)
+	p, err := pastOf(ctx, conf, log, stage)
 	if err != nil {
 		return Look{}, err
 	}
 	p.only = map[topics.Key]bool{key: true}
 	look := Look{Stage: p.name, Version: p.version, Topic: p.topic()}
 	if p.in.About().Spread == topics.PerSite {
-		look.Partition = topics.Partition(key, conf.Partitions)
+		look.Partition = topics.Partition(key, p.conf.Partitions)
 	}
 	keep := p.checkpoints.History
 	if at == nil {

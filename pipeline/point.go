@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"heartwire/pipeline/kafka"
+	"heartwire/topics"
 )
 
 // Point is a place in the topic that a stage reads: before the first records of
@@ -71,14 +72,30 @@ func (p past) spokenThrough(ctx context.Context) (map[int32]int64, error) {
 	return out, nil
 }
 
-// pastOf looks back at what a stage did on a cluster.
-func pastOf(ctx context.Context, conf kafka.Config, log *slog.Logger, plan *plan) (past, error) {
-	p := past{plan: plan, conf: conf, log: log, repaired: func() {}}
+// pastOf looks back at what a stage did on a cluster. Whoever looks need not
+// know how many partitions the site has, and copies of each.
+func pastOf(ctx context.Context, conf kafka.Config, log *slog.Logger, node Node) (past, error) {
+	p := past{plan: node.plan, conf: conf, log: log, repaired: func() {}}
+	if p.plan == nil {
+		return p, fmt.Errorf("%s is no stage", node.Name)
+	}
 	cl, err := conf.NewClient(log)
 	if err != nil {
 		return p, err
 	}
 	defer cl.Close()
-	p.epoch, err = incarnation(ctx, cl, p.topic())
-	return p, err
+	if p.epoch, err = incarnation(ctx, cl, p.topic()); err != nil {
+		return p, err
+	}
+	frames := topics.Frames.On(conf.Site)
+	there, err := kadm.NewClient(cl).ListTopics(ctx, frames)
+	if err == nil {
+		err = there.Error()
+	}
+	if err != nil {
+		return p, fmt.Errorf("topic %s: %w", frames, err)
+	}
+	p.conf.Partitions = int32(len(there[frames].Partitions))
+	p.conf.Replication = int16(there[frames].Partitions.NumReplicas())
+	return p, nil
 }

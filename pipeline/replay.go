@@ -91,12 +91,23 @@ func (r *Replay) Progress() Progress {
 // Compared names the outputs that Differ hears of, and those that it does not.
 func (r *Replay) Compared() (yes, no []topics.Any) { return r.Stage.plan.aligned() }
 
-// Run replays, once. It returns when all is said, or with the first error.
-func (r *Replay) Run(ctx context.Context) error {
+// Validate tells what can be known to be wrong before a broker is asked.
+func (r *Replay) Validate() error {
 	if r.Stage.plan == nil {
 		return fmt.Errorf("%s is no stage", r.Stage.Name)
 	}
-	past, err := pastOf(ctx, r.Kafka, r.Log, r.Stage.plan)
+	if r.Into != "" {
+		return foreign(r.Kafka.Site, r.Into)
+	}
+	return nil
+}
+
+// Run replays, once. It returns when all is said, or with the first error.
+func (r *Replay) Run(ctx context.Context) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	past, err := pastOf(ctx, r.Kafka, r.Log, r.Stage)
 	if err != nil {
 		return err
 	}
@@ -112,7 +123,7 @@ func (r *Replay) Run(ctx context.Context) error {
 		return err
 	}
 	if r.Into != "" {
-		if r.into, err = openInto(ctx, r.Kafka, r.Log, r.Into, r.Stage.plan); err != nil {
+		if r.into, err = openInto(ctx, past.conf, r.Log, r.Into, past.plan); err != nil {
 			return err
 		}
 		defer r.into.close()
@@ -127,16 +138,16 @@ func (r *Replay) Run(ctx context.Context) error {
 	for i, s := range stretches {
 		r.parts[i].total.Store(s.to - s.from)
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	g, group := errgroup.WithContext(ctx)
 	if r.Speed == 0 {
 		g.SetLimit(runtime.GOMAXPROCS(0))
 	}
 	for i, s := range stretches {
-		g.Go(func() error { return r.partition(ctx, past, s, keys, &r.parts[i]) })
+		g.Go(func() error { return r.partition(group, past, s, keys, &r.parts[i]) })
 	}
 	err = g.Wait()
 	if err == nil && r.into != nil {
-		err = r.into.flush(context.WithoutCancel(ctx))
+		err = r.into.flush(ctx)
 	}
 	return err
 }
@@ -186,7 +197,7 @@ func (r *Replay) partition(ctx context.Context, past past, s stretch, keys map[t
 		r.reached.Store(max(r.reached.Load(), last.UnixMicro()))
 		progress.done.Store(in.Offset + 1 - s.from)
 		progress.keys.Store(int64(part.Len()))
-		return r.speak(ctx, in, out, keys)
+		return r.speak(in, out, keys)
 	}
 	err = kafka.ReadRange(ctx, r.Kafka, r.Log, past.topic(), map[int32]int64{s.index: s.from}, map[int32]int64{s.index: s.to}, read)
 	if err == nil && twin != nil && n > 0 {
@@ -220,7 +231,7 @@ func (r *Replay) pace(ctx context.Context, at time.Time) error {
 
 // speak hands over what folding in has said. Rejects are counted only: the log
 // has had them since.
-func (r *Replay) speak(ctx context.Context, in *kgo.Record, said []*kgo.Record, keys map[topics.Key]bool) error {
+func (r *Replay) speak(in *kgo.Record, said []*kgo.Record, keys map[topics.Key]bool) error {
 	for _, s := range said {
 		t := r.Stage.plan.output(r.Kafka.Site, s.Topic)
 		if t == nil || len(keys) > 0 && !keys[topics.Key(s.Key)] {
@@ -239,7 +250,7 @@ func (r *Replay) speak(ctx context.Context, in *kgo.Record, said []*kgo.Record, 
 			}
 		}
 		if r.into != nil {
-			if err := r.into.write(ctx, s); err != nil {
+			if err := r.into.write(s); err != nil {
 				return err
 			}
 		}
@@ -292,7 +303,7 @@ func (r *Replay) stretches(ctx context.Context, past past) ([]stretch, error) {
 	}
 	mine := map[int32]bool{}
 	for key := range past.only {
-		mine[topics.Partition(key, r.Kafka.Partitions)] = true
+		mine[topics.Partition(key, past.conf.Partitions)] = true
 	}
 	var out []stretch
 	for _, i := range slices.Sorted(maps.Keys(from)) {

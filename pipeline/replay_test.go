@@ -65,14 +65,25 @@ func live(t *testing.T, conf kafka.Config, day time.Time, first, last int) {
 	}
 }
 
-// caughtUp waits until a stage has committed all that it can read.
-func caughtUp(t *testing.T, conf kafka.Config, stage string) {
+// caughtUp waits until a stage has committed all that stands in its input.
+func caughtUp(t *testing.T, conf kafka.Config, stage string, in topics.Spec) {
 	t.Helper()
-	cl := pipelinetest.Client(t, conf)
-	group := conf.Site + "." + stage
+	adm := kadm.NewClient(pipelinetest.Client(t, conf))
+	ctx, topic := context.Background(), in.On(conf.Site)
 	eventually(t, stage+" has read all", func() bool {
-		lag, err := kafka.Lag(context.Background(), cl, group)
-		return err == nil && lag[group] == 0
+		committed, err := adm.FetchOffsets(ctx, conf.Site+"."+stage)
+		if err != nil {
+			return false
+		}
+		ends, err := adm.ListEndOffsets(ctx, topic)
+		if err != nil {
+			return false
+		}
+		all := len(ends[topic]) > 0
+		for p, end := range ends[topic] {
+			all = all && committed[topic][p].At == end.Offset
+		}
+		return all
 	})
 }
 
@@ -84,7 +95,7 @@ func lived(t *testing.T, conf kafka.Config) (day0 time.Time) {
 	for i := range 6 {
 		live(t, conf, day0, max(1, i*1500), (i+1)*1500)
 		stop := start(t, conf, fmt.Sprint(i), countNode())
-		caughtUp(t, conf, "beats")
+		caughtUp(t, conf, "beats", topics.Frames.Spec)
 		stop()
 	}
 	return day0
@@ -261,11 +272,11 @@ func writesInto(t *testing.T, conf kafka.Config) {
 	}
 	before := spoke(t, conf)
 	for range 2 { // made, and found
-		replay(t, conf, &pipeline.Replay{Into: "study.beats", From: &pipeline.Point{Partition: 2, Offset: 3000}, To: &pipeline.Point{Partition: 2, Offset: 3500}})
+		replay(t, conf, &pipeline.Replay{Into: "study.beats", From: &pipeline.Point{Partition: 2, Offset: 1000}, To: &pipeline.Point{Partition: 2, Offset: 5500}})
 	}
 	var want, got []string
 	for _, r := range before[2] {
-		if o := origin(r); o.Offset >= 3000 && o.Offset < 3500 {
+		if o := origin(r); o.Offset >= 1000 && o.Offset < 5500 {
 			want = append(want, string(r.Key)+o.String()+string(r.Value))
 		}
 	}
@@ -280,10 +291,20 @@ func writesInto(t *testing.T, conf kafka.Config) {
 		t.Error("a replay wrote to the site")
 	}
 	cl := pipelinetest.Client(t, conf)
-	conf.Partitions++
-	r := pipeline.Replay{Kafka: conf, Log: testLog(t), Stage: countNode(), Into: "study.beats"}
+	if _, err := kadm.NewClient(cl).CreateTopic(context.Background(), conf.Partitions+1, 1, nil, "study.other"); err != nil {
+		t.Fatal(err)
+	}
+	r := pipeline.Replay{Kafka: conf, Log: testLog(t), Stage: countNode(), Into: "study.other"}
 	if err := r.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "partitions") {
 		t.Errorf("into a topic of other partitions: %v", err)
+	}
+	tiny := "20"
+	if _, err := kadm.NewClient(cl).CreateTopic(context.Background(), conf.Partitions, 1, map[string]*string{"max.message.bytes": &tiny}, "study.tiny"); err != nil {
+		t.Fatal(err)
+	}
+	r = pipeline.Replay{Kafka: conf, Log: testLog(t), Stage: countNode(), Into: "study.tiny", From: &pipeline.Point{}, To: &pipeline.Point{Offset: 1}}
+	if err := r.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "write to study.tiny") {
+		t.Errorf("into a topic that takes nothing: %v", err)
 	}
 	groups, err := kadm.NewClient(cl).ListGroups(context.Background())
 	if err != nil || len(groups) != 1 {
@@ -358,6 +379,87 @@ func TestReplayOfWhatIsForgottenIsRefused(t *testing.T) {
 	}
 }
 
+// TestReplayFromWithinTheCommitOfAReturn begins where no key has a checkpoint:
+// one has left, and the commit that holds its return is not over.
+func TestReplayFromWithinTheCommitOfAReturn(t *testing.T) {
+	conf, _ := pipelinetest.Cluster(t)
+	send := func(devices ...string) {
+		cl := pipelinetest.Client(t, conf)
+		for i, device := range devices {
+			f := &topics.Frame{Patient: "p0", Kind: &topics.Frame_Samples{Samples: &topics.Samples{Device: device, First: uint64(i)}}}
+			r, err := kafka.Encode(conf.Site, topics.Frames, conf.Partitions, f, topics.Origin{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cl.ProduceSync(context.Background(), r).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop := start(t, conf, "1", countNode())
+		caughtUp(t, conf, "beats", topics.Frames.Spec)
+		stop()
+	}
+	send("d", "d", "d", pipelinetest.Goodbye)
+	send("d", "d", "d", "d", "d", "d")
+	p := topics.Partition("p0", conf.Partitions)
+	for o := range int64(10) {
+		r := pipeline.Replay{From: &pipeline.Point{Partition: p, Offset: o}}
+		if found := replay(t, conf, &r); len(found) != 0 || r.Progress().Compared == 0 {
+			t.Errorf("from %d: %d differences of %d", o, len(found), r.Progress().Compared)
+		}
+	}
+}
+
+// TestReplayFindsWhatWasSaidOfNothing writes what a stage cannot have said: of
+// the marker by which a transaction ended.
+func TestReplayFindsWhatWasSaidOfNothing(t *testing.T) {
+	conf, _ := pipelinetest.Cluster(t)
+	cl := pipelinetest.Client(t, conf, kgo.TransactionalID("sender"))
+	if err := cl.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	send := func(r *kgo.Record, err error) {
+		if err == nil {
+			err = cl.ProduceSync(context.Background(), r).FirstErr()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := &topics.Frame{Patient: "p0", Kind: &topics.Frame_Samples{Samples: &topics.Samples{Device: "d"}}}
+	send(kafka.Encode(conf.Site, topics.Frames, conf.Partitions, f, topics.Origin{}))
+	if err := cl.EndTransaction(context.Background(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	stop := start(t, conf, "1", countNode())
+	said(t, conf, 1, 1)
+	stop()
+	p := topics.Partition("p0", conf.Partitions)
+	o := origin(spoke(t, conf)[p][0])
+	if o.Offset != 0 {
+		t.Fatalf("the first record is at %d", o.Offset)
+	}
+	o.Offset = 1 // the marker
+	forged := pipelinetest.Client(t, conf)
+	r, err := kafka.Encode(conf.Site, topics.Annotations, conf.Partitions, &topics.Annotation{Patient: "p0", Sample: 99}, o)
+	if err == nil {
+		err = forged.ProduceSync(context.Background(), r).FirstErr()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	produce(t, conf, 1, 1, 3)
+	stop = start(t, conf, "2", countNode())
+	caughtUp(t, conf, "beats", topics.Frames.Spec)
+	stop()
+	for _, to := range []int64{2, 4} { // the last that is said, and not
+		found := replay(t, conf, &pipeline.Replay{To: &pipeline.Point{Partition: p, Offset: to}})
+		if len(found) != 1 || found[0].What != "lost" || found[0].Origin != o {
+			t.Errorf("to %d: %+v, want %s lost", to, found, o)
+		}
+	}
+}
+
 // stateAt folds all that stands in the log of a key's partition before an
 // offset, without checkpoints.
 func stateAt(t *testing.T, conf kafka.Config, key topics.Key, until int64) (pipelinetest.CountState, bool) {
@@ -396,12 +498,12 @@ func TestLookIsTheStateOfARunThatStopsThere(t *testing.T) {
 	day := day()
 	live(t, conf, day, 1, 4000)
 	stop := start(t, conf, "1", countNode())
-	caughtUp(t, conf, "beats")
+	caughtUp(t, conf, "beats", topics.Frames.Spec)
 	stop()
 	then := look("p3", nil)
 	live(t, conf, day, 4000, 6000)
 	stop = start(t, conf, "2", countNode())
-	caughtUp(t, conf, "beats")
+	caughtUp(t, conf, "beats", topics.Frames.Spec)
 	stop()
 
 	place := &pipeline.Point{Partition: then.Partition, Offset: then.Offset}

@@ -84,6 +84,8 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 		{"run", a.clockCommand()},
 		{"run", a.simulateCommand()},
 		{"look", a.tailCommand()},
+		{"look", a.replayCommand()},
+		{"look", a.stateCommand()},
 		{"look", a.bindCommand()},
 		{"look", a.rejectsCommand()},
 		{"look", a.topicsCommand()},

@@ -129,16 +129,24 @@ func (t *tail) text(r topics.Record[proto.Message], bad error) string {
 }
 
 func (t *tail) object(r topics.Record[proto.Message], bad error) ([]byte, error) {
-	value := []byte("null")
+	value := rawJSON("null")
 	if r.Value != nil && bad == nil {
-		b, err := protojson.Marshal(r.Value)
-		if err != nil {
-			return nil, fmt.Errorf("print a record of %s: %w", t.topic.About().Name, err)
+		var err error
+		if value, err = valueJSON(t.topic, r.Value); err != nil {
+			return nil, err
 		}
-		value = b
 	}
 	return jsonLine(map[string]any{
 		"topic": t.topic.About().Name, "partition": r.Partition, "offset": r.Offset, "time": r.Time.UTC(),
-		"key": string(r.Key), "origin": r.Origin.String(), "value": rawJSON(value),
+		"key": string(r.Key), "origin": r.Origin.String(), "value": value,
 	})
+}
+
+// valueJSON is what a record says, as JSON.
+func valueJSON(topic topics.Any, v proto.Message) (rawJSON, error) {
+	b, err := protojson.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("print a record of %s: %w", topic.About().Name, err)
+	}
+	return b, nil
 }
