@@ -58,6 +58,10 @@ chaos: ## what Heartwire must survive, on three brokers, each time with other lu
 bench: ## 1,000 emulated patches on one real broker: CPU, latency, memory; HEARTWIRE_BENCH_ARGS='--patients 100'
 	go test -tags real -run '^$$' -bench Cluster -benchtime 1x -timeout 60m ./test/bench
 
+.PHONY: bench-stage
+bench-stage: ## the engine on one real broker, and Kafka Streams beside it; needs a JDK; HEARTWIRE_BENCH_ARGS='--only windows'
+	go test -tags real -run '^17857' -bench Stage -benchtime 1x -timeout 90m ./test/bench
+
 .PHONY: generate
 generate: $(PAGE)/node_modules ## code from the Protobuf schemas, for Go and for the page
 	$(BUF) lint

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/prometheus/procfs"
 	"google.golang.org/protobuf/proto"
 
 	"heartwire/pipeline/kafka"
@@ -117,17 +118,15 @@ func (c *crew) usage() ([]usage, error) {
 
 // usageOf reads /proc, so a bench runs on Linux.
 func usageOf(name string, pid int) (usage, error) {
-	const ticksPerSecond = 100 // USER_HZ, the same on every Linux that Go runs on
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	p, err := procfs.NewProc(pid)
 	if err != nil {
 		return usage{}, fmt.Errorf("what %s uses: %w", name, err)
 	}
-	// The name, in parentheses, may hold anything.
-	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+2:]))
-	user, _ := strconv.ParseFloat(f[11], 64)
-	system, _ := strconv.ParseFloat(f[12], 64)
-	pages, _ := strconv.ParseFloat(f[21], 64)
-	return usage{name, (user + system) / ticksPerSecond, pages * float64(os.Getpagesize())}, nil
+	stat, err := p.Stat()
+	if err != nil {
+		return usage{}, fmt.Errorf("what %s uses: %w", name, err)
+	}
+	return usage{name, stat.CPUTime(), float64(stat.ResidentMemory())}, nil
 }
 
 // benchClient is a WebSocket client that notes how old frames are when they come.
