@@ -24,6 +24,7 @@ type Proxy struct {
 // words; KafkaOptions.Proxied puts one before each that they do know.
 func Toxiproxy(t testing.TB, upstream string) *Proxy {
 	t.Helper()
+	zerolog.SetGlobalLevel(zerolog.Disabled) // toxics speak to no logger that they are given
 	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	p := &Proxy{t: t, proxy: toxiproxy.NewProxy(api, t.Name(), FreeAddr(t), upstream)}
 	p.Mend()
@@ -51,6 +52,15 @@ func (p *Proxy) Delay(d time.Duration) {
 	p.t.Helper()
 	for _, stream := range []string{"upstream", "downstream"} {
 		p.add("latency", stream, fmt.Sprintf(`{"latency": %d}`, d.Milliseconds()))
+	}
+}
+
+// Throttle carries at most so many bytes a second in each direction of each
+// connection, until Mend.
+func (p *Proxy) Throttle(bytes int) {
+	p.t.Helper()
+	for _, stream := range []string{"upstream", "downstream"} {
+		p.add("bandwidth", stream, fmt.Sprintf(`{"rate": %d}`, bytes/1000))
 	}
 }
 
