@@ -11,7 +11,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"heartwire/pipeline/kafka"
 	"heartwire/topics"
 )
 
@@ -70,6 +69,7 @@ type delivery struct {
 	feeds map[string]Feed  // by topic
 	epoch map[string]int64 // incarnations of the topics
 	turns chan struct{}    // who has one of the deliveries
+	lag   *lag             // behind what is delivered
 
 	made   chan struct{} // closed when client is set: callbacks may come before NewClient has returned
 	client *kgo.Client
@@ -79,12 +79,13 @@ type delivery struct {
 	fresh map[place]int64 // assigned without a commit, which they are to have before anything can be forgotten
 	holes map[place]Hole  // assigned, and standing still
 	held  int             // lanes whose last try failed
+	said  time.Time       // when that was told last
 }
 
 func newDelivery(name string, feeds []Feed, env *Env) *delivery {
 	d := &delivery{
 		name: name, env: env, feeds: map[string]Feed{}, epoch: map[string]int64{},
-		turns: make(chan struct{}, deliveries), made: make(chan struct{}),
+		turns: make(chan struct{}, deliveries), lag: newLag(), made: make(chan struct{}),
 		lanes: map[place]*lane{}, fresh: map[place]int64{}, holes: map[place]Hole{},
 	}
 	for _, f := range feeds {
@@ -141,7 +142,7 @@ func (d *delivery) run(ctx context.Context) error {
 	defer func() { d.give(context.WithoutCancel(ctx), d.all()) }()
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	go d.watchLag(watching)
+	go d.lag.watch(watching, d.env, d.name, d.client)
 	for {
 		d.env.turned()
 		poll, cancel := context.WithTimeout(ctx, time.Second)
@@ -213,6 +214,7 @@ func (d *delivery) take(ctx context.Context, offsets map[string]map[int32]kgo.Of
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for at, n := range next {
+		d.lag.read(at.topic, at.partition, max(n, earliest[at]))
 		if n < 0 {
 			d.fresh[at] = earliest[at]
 			offsets[at.topic][at.partition] = kgo.NewOffset().At(earliest[at])
@@ -304,6 +306,7 @@ func (d *delivery) end(gone map[string][]int32, finish time.Duration) {
 		}
 	}
 	d.mu.Unlock()
+	d.lag.forget(gone)
 	d.client.ResumeFetchPartitions(gone) // whoever has them next begins afresh
 	var all sync.WaitGroup
 	for _, l := range ending {
@@ -328,6 +331,20 @@ func (d *delivery) hold(n int) {
 	defer d.mu.Unlock()
 	d.held += n
 	d.tell()
+	if d.held == 0 && n < 0 {
+		d.env.Log.Info("nothing is held any more")
+		d.said = time.Time{}
+	}
+}
+
+// sayHeld tells why a lane is held, and how many are, each 30 s.
+func (d *delivery) sayHeld(what string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if time.Since(d.said) > 30*time.Second {
+		d.said = time.Now()
+		d.env.Log.Warn("could not "+what+"; the partition is held and tried again", "held", d.held, "err", err)
+	}
 }
 
 // all are the partitions that the process owns.
@@ -339,16 +356,4 @@ func (d *delivery) all() map[string][]int32 {
 		all[at.topic] = append(all[at.topic], at.partition)
 	}
 	return all
-}
-
-// watchLag tells how much the sink has not delivered, of all its partitions.
-func (d *delivery) watchLag(ctx context.Context) {
-	for {
-		if lag, err := kafka.Lag(ctx, d.client, groupOf(d.env.Kafka.Site, d.name)); err == nil {
-			d.env.metrics.lag.WithLabelValues(d.name).Set(float64(lag[groupOf(d.env.Kafka.Site, d.name)]))
-		}
-		if !sleep(ctx, 5*time.Second) {
-			return
-		}
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -25,13 +26,9 @@ const (
 // lane delivers one partition of a durable sink, in order.
 type lane struct {
 	*delivery
-	at   place
-	feed Feed
-	log  interface {
-		Warn(string, ...any)
-		Info(string, ...any)
-		Error(string, ...any)
-	}
+	at    place
+	feed  Feed
+	log   *slog.Logger
 	queue chan []*kgo.Record // never full when the loop hands over: then the partition is paused
 	stop  chan struct{}      // closed: what is in hand is the last
 	done  chan struct{}      // closed: it has ended
@@ -92,6 +89,7 @@ func (l *lane) run() {
 		l.mu.Lock()
 		if !l.gone {
 			l.client.MarkCommitRecords(last)
+			l.lag.read(l.at.topic, l.at.partition, last.Offset+1)
 		}
 		l.mu.Unlock()
 	}
@@ -150,7 +148,7 @@ func (l *lane) deliver(batch []*kgo.Record) bool {
 // persist calls do until it succeeds, with pauses that grow to 5 s; false says
 // that the lane is to end. Meanwhile the partition counts as held.
 func (l *lane) persist(what string, do func(context.Context) error) bool {
-	held, said := false, time.Time{}
+	held := false
 	defer func() {
 		if held {
 			l.hold(-1)
@@ -161,9 +159,6 @@ func (l *lane) persist(what string, do func(context.Context) error) bool {
 		err := do(ctx)
 		cancel()
 		if err == nil {
-			if held {
-				l.log.Info("going on: could " + what + " what was held")
-			}
 			return true
 		}
 		if l.ctx.Err() != nil {
@@ -174,10 +169,7 @@ func (l *lane) persist(what string, do func(context.Context) error) bool {
 			held = true
 			l.hold(1)
 		}
-		if time.Since(said) > 30*time.Second {
-			said = time.Now()
-			l.log.Warn("could not "+what+"; the partition is held and tried again", "err", err)
-		}
+		l.sayHeld(what, err)
 		select {
 		case <-l.stop: // it failed and would wait: whoever has the partition next goes on
 			return false
