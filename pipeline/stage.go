@@ -57,8 +57,9 @@ type stageRun struct {
 // task is a partition that this process owns, with what it wants to write.
 type task struct {
 	part
-	out []*kgo.Record
-	n   int // records folded since the last end
+	out   []*kgo.Record
+	n     int // records folded since the last end
+	bytes int // and their size
 	// ticked says that a tick is among them: its age tells how far behind the stage is
 	ticked   bool
 	lastTick time.Time // when time last moved here, by this process's clock
@@ -183,6 +184,9 @@ func (s *stageRun) loop(ctx context.Context) error {
 	}
 }
 
+// undoBytes is how much may have been folded, and is kept, without an end.
+const undoBytes = 4 << 20
+
 // turn folds one poll and, when there is something to say, ends a transaction.
 func (s *stageRun) turn(ctx context.Context, fetches kgo.Fetches) (ended bool, err error) {
 	if err := fetchErr(fetches); err != nil {
@@ -192,15 +196,16 @@ func (s *stageRun) turn(ctx context.Context, fetches kgo.Fetches) (ended bool, e
 		return false, err
 	}
 	owned := s.owned()
-	var out, n int
+	var out, n, bytes int
 	for _, t := range owned {
 		out += len(t.out)
 		n += t.n
+		bytes += t.bytes
 	}
 	s.observe(owned)
 	// What is folded and not committed is kept in case it must be undone:
 	// where nothing is said for long, the offsets alone are worth an end.
-	if out == 0 && n < 10*s.env.Config.Poll {
+	if out == 0 && n < s.env.Config.Poll && bytes < undoBytes {
 		return false, nil
 	}
 	// Ending what has begun is not given up for a drain that has begun too.
@@ -241,7 +246,7 @@ func (s *stageRun) settle(t *task, committed bool) error {
 	}
 	t.trail.end(committed)
 	clear(t.out)
-	t.out, t.n, t.ticked = t.out[:0], 0, false
+	t.out, t.n, t.bytes, t.ticked = t.out[:0], 0, 0, false
 	return nil
 }
 
@@ -297,6 +302,7 @@ func (s *stageRun) foldPartition(t *task, records []*kgo.Record) error {
 	}
 	for _, r := range records {
 		t.n++
+		t.bytes += len(r.Value)
 		span := t.trail.begin(s.env.tracer, s.name, r)
 		out, ticked, err := t.Read(r, t.out)
 		if err != nil {

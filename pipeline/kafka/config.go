@@ -50,6 +50,10 @@ func DefaultConfig() Config {
 	return Config{Brokers: []string{"127.0.0.1:9092"}, Site: "heartwire", Partitions: 48, Replication: 3, MinISR: 2}
 }
 
+// FetchBytes is the most that a broker answers a reader at a time, but for a
+// single batch that is larger.
+const FetchBytes = 8 << 20
+
 var siteName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 // Validate tells all problems at once.
@@ -114,6 +118,9 @@ func (c Config) options(log *slog.Logger) ([]kgo.Opt, error) {
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.DialTimeout(3 * time.Second),
+		// A reader holds an answer of each broker, and asks for the next.
+		kgo.FetchMaxBytes(FetchBytes),
+		kgo.FetchMaxPartitionBytes(1 << 20),
 		kgo.RetryBackoffFn(backoff),
 	}
 	if c.TLS.CAFile != "" {
