@@ -135,7 +135,8 @@ func (p past) refold(ctx context.Context, newest map[int32]fold.Newest, next map
 const keepEvery = 4096
 
 // asOf makes the part of one partition as it was before the offset next was
-// folded, from the checkpoints in keep. It is exact, or an error.
+// folded, from the checkpoints in keep. It is exact, or an error; but see begin
+// for what is damaged.
 func (p past) asOf(ctx context.Context, keep topics.Topic[*topics.Checkpoint], i int32, next int64, rejected func(string, topics.Origin)) (part, error) {
 	earliest, err := p.earliest(ctx)
 	if err != nil {
