@@ -240,7 +240,9 @@ func (s *stageRun) settle(t *task, committed bool) error {
 			}
 		}
 		t.Commit()
-		t.lost = 0
+		if t.n > 0 {
+			t.lost = 0 // told: with another partition's records, it has not been
+		}
 	} else if err := t.Rollback(); err != nil {
 		return err
 	}
