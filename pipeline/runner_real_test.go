@@ -51,6 +51,7 @@ func TestOnApacheKafka(t *testing.T) {
 		"overtaken": func(t *testing.T, conf kafka.Config) {
 			tellsWhatWasForgotten(t, conf, func() {})
 		},
+		"redrive": redrivesPoison,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, realSite(t, cluster, name)) })
 	}
