@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"runtime/metrics"
 	"testing"
 	"time"
 
@@ -55,10 +53,10 @@ func TestMemoryIsBoundedBehindASlowBroker(t *testing.T) {
 		t.Run(c.site, func(t *testing.T) {
 			conf := kafka.DefaultConfig()
 			conf.Brokers, conf.Site, conf.Partitions, conf.Replication, conf.MinISR = cluster.Addrs(), c.site, 48, 1, 1
-			makeTopics(t, conf)
+			pipelinetest.MakeTopics(t, conf)
 			backlog(t, conf, pressurePatients, pressureEach)
 			proxy := cluster.Proxy(0)
-			heap := watchHeap(t)
+			heap := pipelinetest.WatchHeap()
 			proxy.Throttle(slow)
 			defer proxy.Mend()
 			stop := start(t, conf, "1", c.node)
@@ -94,13 +92,13 @@ func TestMemoryIsBoundedBeforeABrokenStore(t *testing.T) {
 	cluster := servers.Kafka(t, 1, servers.KafkaOptions{})
 	conf := kafka.DefaultConfig()
 	conf.Brokers, conf.Site, conf.Partitions, conf.Replication, conf.MinISR = cluster.Addrs(), "broken", 48, 1, 1
-	makeTopics(t, conf)
+	pipelinetest.MakeTopics(t, conf)
 	backlog(t, conf, pressurePatients, pressureEach)
 	used := map[int32]bool{}
 	for p := range pressurePatients {
 		used[topics.Partition(topics.Key(fmt.Sprint("p", p)), conf.Partitions)] = true
 	}
-	heap := watchHeap(t)
+	heap := pipelinetest.WatchHeap()
 	s := frameStore{Fail: func(context.Context, []topics.Record[*topics.Frame]) error { return errors.New("the store is broken") }}
 	_, reg, stop := launch(t, conf, pipeline.Config{Instance: "1"}, storeNode(&s))
 	eventually(t, "all partitions are held", func() bool { return metric(t, reg, "held_partitions") == float64(len(used)) })
@@ -133,38 +131,6 @@ type mute struct {
 
 func (m mute) Process(s *pipelinetest.CountState, r topics.Record[*topics.Frame], _ func(*topics.Annotation)) error {
 	return m.Processor.Process(s, r, func(*topics.Annotation) {})
-}
-
-// watchHeap begins to measure the live heap; peak ends it and gives how far it
-// rose over what it was.
-func watchHeap(t *testing.T) (peak func() int64) {
-	t.Helper()
-	live := func() int64 {
-		s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}} // what the last collection found alive
-		metrics.Read(s)
-		return int64(s[0].Value.Uint64())
-	}
-	runtime.GC()
-	runtime.GC()
-	base, most := live(), int64(0)
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(100 * time.Millisecond):
-				runtime.GC()
-				most = max(most, live()-base)
-			}
-		}
-	}()
-	return func() int64 {
-		close(stop)
-		<-done
-		return most
-	}
 }
 
 // behind is how many records of frames the node beats has not committed.

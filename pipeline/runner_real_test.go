@@ -20,20 +20,8 @@ func realSite(t *testing.T, cluster *servers.KafkaCluster, site string) kafka.Co
 	t.Helper()
 	conf := kafka.DefaultConfig()
 	conf.Brokers, conf.Site, conf.Partitions = cluster.Addrs(), site, pipelinetest.Partitions
-	makeTopics(t, conf)
+	pipelinetest.MakeTopics(t, conf)
 	return conf
-}
-
-func makeTopics(t *testing.T, conf kafka.Config) {
-	t.Helper()
-	cl := pipelinetest.Client(t, conf)
-	changes, err := conf.Plan(context.Background(), cl)
-	if err == nil {
-		err = conf.Apply(context.Background(), cl, changes)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestOnApacheKafka(t *testing.T) {

@@ -124,7 +124,7 @@ func (b *Bridge) serve(active context.Context, clock clock, key []byte) error {
 	}
 	t := &term{
 		kafka: b.kafka, log: b.log, metrics: b.metrics, refused: b.refused,
-		siteKey: key, clock: clock, client: client, ledger: newLedger(b.metrics), ctx: writing,
+		siteKey: key, clock: clock, client: client, ledger: newLedger(b.metrics, b.conf.BufferBytes), ctx: writing,
 	}
 	if err := b.restore(active, t); err != nil {
 		client.Close()

@@ -11,7 +11,7 @@ import (
 type Config struct {
 	SiteKeyFile    string        `yaml:"site_key_file"`   // the site's root key, at least 32 bytes: names devices bound to nobody
 	Linger         time.Duration `yaml:"linger"`          // how long a record waits for company on its way to Kafka
-	BufferBytes    int           `yaml:"buffer_bytes"`    // most bytes on their way to Kafka before a source is held up
+	BufferBytes    int           `yaml:"buffer_bytes"`    // most bytes of messages that wait, and of records on their way to Kafka, before a source is held up
 	SessionTimeout time.Duration `yaml:"session_timeout"` // after which a silent active bridge is replaced; a stock broker refuses less than 6s
 }
 
@@ -22,7 +22,7 @@ const minKey = 32
 func DefaultConfig() Config {
 	return Config{
 		Linger:         2 * time.Millisecond, // a third less CPU than none, for 2 ms
-		BufferBytes:    256 << 20,
+		BufferBytes:    64 << 20,             // a minute and a half of 1,000 patients
 		SessionTimeout: 6 * time.Second,
 	}
 }

@@ -57,7 +57,7 @@ func (t *term) deliver(m Message) {
 		t.reject(m, &Refusal{Unwritable, err.Error()}, arrival)
 	}
 	failpoint.Hit(failpoint.BridgeReceived)
-	p := &pending{ack: m.Ack, arrived: time.Now()}
+	p := &pending{ack: m.Ack, size: len(m.Payload), arrived: time.Now()}
 	p.left.Add(len(t.out))
 	if !t.ledger.enter(t.ctx, p) {
 		return // the term is over; the message comes again

@@ -28,7 +28,15 @@ func Cluster(t testing.TB, opts ...kfake.Opt) (kafka.Config, *kfake.Cluster) {
 	t.Cleanup(c.Close)
 	conf := kafka.DefaultConfig()
 	conf.Brokers, conf.Partitions, conf.Replication, conf.MinISR = c.ListenAddrs(), Partitions, 1, 1
+	MakeTopics(t, conf)
+	return conf, c
+}
+
+// MakeTopics makes the topics of a site.
+func MakeTopics(t testing.TB, conf kafka.Config) {
+	t.Helper()
 	cl := Client(t, conf)
+	defer cl.Close()
 	changes, err := conf.Plan(context.Background(), cl)
 	if err != nil {
 		t.Fatalf("plan topics: %v", err)
@@ -36,7 +44,6 @@ func Cluster(t testing.TB, opts ...kfake.Opt) (kafka.Config, *kfake.Cluster) {
 	if err := conf.Apply(context.Background(), cl, changes); err != nil {
 		t.Fatalf("make topics: %v", err)
 	}
-	return conf, c
 }
 
 // Client is a client of the cluster that ends with the test.
