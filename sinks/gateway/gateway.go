@@ -23,6 +23,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // Subprotocols of /v1/live.
@@ -41,6 +43,7 @@ type Gateway struct {
 	log     *slog.Logger
 	ward    *ward
 	metrics *metrics
+	tracer  trace.Tracer
 
 	ready     atomic.Bool
 	listening chan struct{} // closed when addr is known
@@ -63,10 +66,15 @@ func New(cfg Config, page fs.FS, log *slog.Logger, reg prometheus.Registerer) (*
 	}
 	return &Gateway{
 		cfg: cfg, page: page, log: log, metrics: m,
+		tracer:    noop.NewTracerProvider().Tracer(""),
 		ward:      newWard(cfg, m),
 		listening: make(chan struct{}),
 	}, nil
 }
+
+// Trace tells p of the records that are followed, from their delivery to the
+// gateway until the first client has them. It is called before Run.
+func (g *Gateway) Trace(p trace.TracerProvider) { g.tracer = p.Tracer("heartwire/sinks/gateway") }
 
 // CaughtUp says that the topics have been read from the look-back to the
 // end. Until then nobody is let in: what has long ended would look new.

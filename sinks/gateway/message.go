@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -48,7 +49,8 @@ const (
 const (
 	serverFrame, serverAnnotation, serverChart, serverAlarm protowire.Number = 3, 4, 5, 6
 
-	serverSnapshot protowire.Number = 2
+	serverSnapshot    protowire.Number = 2
+	serverTraceparent protowire.Number = 11
 
 	snapshotBed, snapshotFrames, snapshotAnnotations protowire.Number = 1, 2, 3
 	snapshotSecond, snapshotLimits, snapshotAlarms   protowire.Number = 4, 5, 6
@@ -60,9 +62,10 @@ type message struct {
 	kind    kind
 	worth   worth
 	patient topics.Key
-	at      time.Time // when it was delivered to the gateway
-	wire    []byte    // the WebSocket frame with the ServerMessage in Protobuf
-	head    int       // bytes of wire before the record, where there is one
+	at      time.Time  // when it was delivered to the gateway
+	wire    []byte     // the WebSocket frame with the ServerMessage in Protobuf
+	head    int        // bytes of wire before the record, where there is one
+	span    trace.Span // nil where the record is not followed
 
 	once sync.Once
 	json []byte // the WebSocket frame with the same in JSON; made when a client wants it
@@ -75,14 +78,22 @@ func (m *message) record() []byte { return m.wire[m.head:] }
 // around the bytes that stand in the log.
 func pass(k kind, field protowire.Number, patient topics.Key, raw []byte) *message {
 	m := &message{kind: k, worth: essential, patient: patient, at: time.Now()}
-	m.fill(field, raw)
+	m.fill(field, "", raw)
 	return m
 }
 
-// fill writes the field of ServerMessage around what is in it already encoded.
-func (m *message) fill(field protowire.Number, raw []byte) {
+// fill writes the field of ServerMessage around what is in it already encoded,
+// after the trace context that it carries, if any.
+func (m *message) fill(field protowire.Number, traceparent string, raw []byte) {
 	n := protowire.SizeTag(field) + protowire.SizeBytes(len(raw))
+	if traceparent != "" {
+		n += protowire.SizeTag(serverTraceparent) + protowire.SizeBytes(len(traceparent))
+	}
 	b := appendHeader(make([]byte, 0, maxHeader+n), opBinary, n)
+	if traceparent != "" {
+		b = protowire.AppendTag(b, serverTraceparent, protowire.BytesType)
+		b = protowire.AppendString(b, traceparent)
+	}
 	b = protowire.AppendTag(b, field, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(len(raw)))
 	m.head, m.wire = len(b), append(b, raw...)

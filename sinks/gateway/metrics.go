@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // metrics are counted a batch at a time, with children looked up once.
@@ -61,6 +62,9 @@ func (m *metrics) sent(batch []*message, now time.Time) {
 	for _, b := range batch {
 		n[b.kind]++
 		size += len(b.wire)
+		if b.span != nil {
+			b.span.End(trace.WithTimestamp(now)) // the first of its clients counts
+		}
 		if b.kind <= kindAlarm && (oldest.IsZero() || b.at.Before(oldest)) {
 			oldest = b.at
 		}

@@ -84,13 +84,15 @@ func newPatient(key topics.Key, patientBytes int) *patient {
 	}
 }
 
-// tell hands a message to whoever wants its topic.
-func (p *patient) tell(m *message, t topicSet) {
+// tell hands a message to whoever wants its topic, and reports whether anybody does.
+func (p *patient) tell(m *message, t topicSet) (told bool) {
 	for i := range p.subs {
 		if p.subs[i].wants&t != 0 {
 			p.subs[i].c.push(m)
+			told = true
 		}
 	}
+	return told
 }
 
 // change replaces the bed and tells of it when it differs.

@@ -304,6 +304,7 @@ type ServerMessage struct {
 	//	*ServerMessage_Heartbeat
 	//	*ServerMessage_Problem
 	Kind          isServerMessage_Kind `protobuf_oneof:"kind"`
+	Traceparent   string               `protobuf:"bytes,11,opt,name=traceparent,proto3" json:"traceparent,omitempty"` // W3C trace context of a record that is followed; nearly always empty
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -433,6 +434,13 @@ func (x *ServerMessage) GetProblem() *Problem {
 		}
 	}
 	return nil
+}
+
+func (x *ServerMessage) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
+	}
+	return ""
 }
 
 type isServerMessage_Kind interface {
@@ -956,7 +964,7 @@ const file_protocol_proto_rawDesc = "" +
 	"\bpatients\x18\x01 \x03(\tR\bpatients\x12\x10\n" +
 	"\x03all\x18\x02 \x01(\bR\x03all\"\x17\n" +
 	"\x05Sound\x12\x0e\n" +
-	"\x02on\x18\x01 \x01(\bR\x02on\"\x83\x04\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\"\xa5\x04\n" +
 	"\rServerMessage\x12+\n" +
 	"\x05hello\x18\x01 \x01(\v2\x13.heartwire.v1.HelloH\x00R\x05hello\x124\n" +
 	"\bsnapshot\x18\x02 \x01(\v2\x16.heartwire.v1.SnapshotH\x00R\bsnapshot\x12+\n" +
@@ -970,7 +978,8 @@ const file_protocol_proto_rawDesc = "" +
 	"\adropped\x18\b \x01(\v2\x15.heartwire.v1.DroppedH\x00R\adropped\x127\n" +
 	"\theartbeat\x18\t \x01(\v2\x17.heartwire.v1.HeartbeatH\x00R\theartbeat\x121\n" +
 	"\aproblem\x18\n" +
-	" \x01(\v2\x15.heartwire.v1.ProblemH\x00R\aproblemB\x06\n" +
+	" \x01(\v2\x15.heartwire.v1.ProblemH\x00R\aproblem\x12 \n" +
+	"\vtraceparent\x18\v \x01(\tR\vtraceparentB\x06\n" +
 	"\x04kind\"o\n" +
 	"\x05Hello\x12\x12\n" +
 	"\x04site\x18\x01 \x01(\tR\x04site\x12\x16\n" +

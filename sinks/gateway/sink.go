@@ -5,6 +5,9 @@ import (
 	"errors"
 	"strings"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -86,16 +89,35 @@ func (s *sink[T]) take(r *topics.Record[T]) error {
 		raw = b
 	}
 	m := pass(s.kind, s.field, key, raw)
+	if r.Trace != "" {
+		s.follow(m, r, raw)
+	}
 	origin := r.Origin
 	if origin == (topics.Origin{}) { // written by another program: its place in the log has to do
 		origin = topics.Origin{Source: s.topic.Name, Partition: r.Partition, Offset: r.Offset, Index: -1}
 	}
 	s.g.ward.fold(key, func(p *patient) {
-		if s.fold(p, origin, r.Value, m) {
-			p.tell(m, s.wants)
+		if s.fold(p, origin, r.Value, m) && !p.tell(m, s.wants) && m.span != nil {
+			m.span.End() // nobody is there to be told
 		}
 	})
 	return nil
+}
+
+// follow makes a message one that is followed: its span ends when it has been
+// written to the first client, and clients may go on from there.
+func (s *sink[T]) follow(m *message, r *topics.Record[T], raw []byte) {
+	from := propagation.MapCarrier{topics.HeaderTrace: r.Trace}
+	ctx := propagation.TraceContext{}.Extract(context.Background(), from)
+	ctx, m.span = s.g.tracer.Start(ctx, "gateway", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+		attribute.String("messaging.system", "kafka"),
+		attribute.String("messaging.destination.name", s.topic.On(s.g.cfg.Site)),
+		attribute.Int64("messaging.destination.partition.id", int64(r.Partition)),
+		attribute.Int64("messaging.kafka.offset", r.Offset),
+	))
+	to := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, to)
+	m.fill(s.field, to[topics.HeaderTrace], raw)
 }
 
 // Frames is the sink of the topic frames.

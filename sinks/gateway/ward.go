@@ -290,7 +290,7 @@ func (w *ward) admit(c *client, key topics.Key) {
 	}
 	p.mu.Unlock()
 	// The client's writer alone looks at it, and the writer is who is here.
-	m.fill(serverSnapshot, s.encode())
+	m.fill(serverSnapshot, "", s.encode())
 }
 
 // sweep forgets keys that were left long ago, and those that a client named
