@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"heartwire/pipeline/kafka"
@@ -28,6 +29,7 @@ type Bridge struct {
 	count   kgo.Opt // counts what the Kafka clients do
 	refused *refused
 	ready   func()
+	sample  sample
 }
 
 // New prepares a bridge; it does no I/O.
@@ -55,6 +57,12 @@ func (b *Bridge) Rejects() []DeviceRejects { return b.refused.list() }
 // OnReady calls ready, before Run, each time that this bridge could carry a
 // message, or stands by for one that does.
 func (b *Bridge) OnReady(ready func()) { b.ready = ready }
+
+// Trace lets a share of the frames, 0 to 1, be followed, and tells p of them.
+// It is called before Run.
+func (b *Bridge) Trace(p trace.TracerProvider, ratio float64) {
+	b.sample = sample{p.Tracer("heartwire/pipeline/bridge"), ratio}
+}
 
 // retryPause is how long the bridge waits after a term that could not begin.
 const retryPause = time.Second
@@ -123,7 +131,7 @@ func (b *Bridge) serve(active context.Context, clock clock, key []byte) error {
 		return err
 	}
 	t := &term{
-		kafka: b.kafka, log: b.log, metrics: b.metrics, refused: b.refused,
+		kafka: b.kafka, log: b.log, metrics: b.metrics, refused: b.refused, sample: b.sample,
 		siteKey: key, clock: clock, client: client, ledger: newLedger(b.metrics, b.conf.BufferBytes), ctx: writing,
 	}
 	if err := b.restore(active, t); err != nil {

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
 	"heartwire/pipeline/failpoint"
@@ -22,6 +24,7 @@ type pending struct {
 	size    int // of the message, which is kept for as long
 	arrived time.Time
 	left    sync.WaitGroup // records not yet acknowledged by Kafka
+	span    trace.Span     // nil where the message is not followed
 	failed  atomic.Bool    // one will never be: the message is not acknowledged and comes again
 }
 
@@ -72,6 +75,12 @@ func (l *ledger) run(ctx context.Context) {
 			}
 			l.room.Release(l.takes(p))
 			l.metrics.inFlight.Dec()
+			if p.span != nil {
+				if p.failed.Load() {
+					p.span.SetStatus(codes.Error, "not written: it comes again")
+				}
+				p.span.End()
+			}
 		case <-ctx.Done():
 			l.metrics.inFlight.Sub(float64(len(l.order)))
 			return

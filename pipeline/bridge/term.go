@@ -14,6 +14,7 @@ import (
 
 	"heartwire/pipeline/failpoint"
 	"heartwire/pipeline/kafka"
+	"heartwire/pipeline/trace"
 	"heartwire/topics"
 )
 
@@ -24,6 +25,7 @@ type term struct {
 	log      *slog.Logger
 	metrics  *metrics
 	refused  *refused
+	sample   sample
 	siteKey  []byte
 	clock    clock
 	bindings *bindings
@@ -44,6 +46,7 @@ func (t *term) deliver(m Message) {
 	defer t.mu.Unlock()
 	t.metrics.messages.WithLabelValues(m.Kind.String()).Inc()
 	t.out = t.out[:0]
+	span := t.sample.begin(m)
 	arrival := t.clock.micros()
 	err := t.fold(m, arrival)
 	var refusal *Refusal
@@ -57,7 +60,13 @@ func (t *term) deliver(m Message) {
 		t.reject(m, &Refusal{Unwritable, err.Error()}, arrival)
 	}
 	failpoint.Hit(failpoint.BridgeReceived)
-	p := &pending{ack: m.Ack, size: len(m.Payload), arrived: time.Now()}
+	if span != nil {
+		carry := trace.Carry(span)
+		for _, r := range t.out {
+			kafka.SetTrace(r, carry)
+		}
+	}
+	p := &pending{ack: m.Ack, size: len(m.Payload), arrived: time.Now(), span: span}
 	p.left.Add(len(t.out))
 	if !t.ledger.enter(t.ctx, p) {
 		return // the term is over; the message comes again

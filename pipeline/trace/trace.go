@@ -73,6 +73,7 @@ func loopback(host string) bool {
 // Open begins to tell the collector of spans. It reads the files that the
 // Config names and does no other I/O. close waits a moment for the last spans
 // to be sent. Without an endpoint nobody is told, and contexts are handed on.
+// instance may be empty.
 func (c Config) Open(site, instance, build string, log *slog.Logger) (_ trace.TracerProvider, close func(), err error) {
 	if c.Endpoint == "" {
 		return noop.NewTracerProvider(), func() {}, nil
@@ -86,14 +87,17 @@ func (c Config) Open(site, instance, build string, log *slog.Logger) (_ trace.Tr
 	if err != nil {
 		return nil, nil, fmt.Errorf("trace.endpoint: %w", err)
 	}
+	about := []attribute.KeyValue{
+		attribute.String("service.name", "heartwire"), attribute.String("service.namespace", site), attribute.String("service.version", build),
+	}
+	if instance != "" {
+		about = append(about, attribute.String("service.instance.id", instance))
+	}
 	provider := sdk.NewTracerProvider(
 		// Whether a frame is followed is settled once, by the bridge.
 		sdk.WithSampler(sdk.ParentBased(sdk.AlwaysSample())),
 		sdk.WithBatcher(&telling{SpanExporter: exporter, log: log}, sdk.WithBatchTimeout(time.Second)),
-		sdk.WithResource(resource.NewSchemaless(
-			attribute.String("service.name", "heartwire"), attribute.String("service.namespace", site),
-			attribute.String("service.instance.id", instance), attribute.String("service.version", build),
-		)),
+		sdk.WithResource(resource.NewSchemaless(about...)),
 	)
 	return provider, func() {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
