@@ -8,6 +8,7 @@ import (
 	"heartwire/pipeline/bridge/mqtt"
 	"heartwire/pipeline/bridge/patch"
 	"heartwire/pipeline/kafka"
+	"heartwire/pipeline/trace"
 	"heartwire/sinks/gateway"
 	"heartwire/stages/beats"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	Gateway  gateway.Config  `yaml:"gateway"`
 	Simulate patch.Config    `yaml:"simulate"`
 	Ops      opsConfig       `yaml:"ops"`
+	Trace    trace.Config    `yaml:"trace"`
 }
 
 func defaultConfig() Config {
@@ -43,6 +45,6 @@ func defaultConfig() Config {
 func (c Config) Validate() error {
 	return errors.Join(
 		c.Kafka.Validate(), c.MQTT.Validate(), c.Bridge.Validate(), c.Pipeline.Validate(), c.Beats.Validate(),
-		c.Gateway.Validate(), c.Simulate.Validate(), c.Ops.validate(),
+		c.Gateway.Validate(), c.Simulate.Validate(), c.Ops.validate(), c.Trace.Validate(),
 	)
 }

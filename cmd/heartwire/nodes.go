@@ -172,6 +172,14 @@ func (h *house) run(ctx context.Context, nodes pipeline.Topology) error {
 	if err != nil {
 		return err
 	}
+	traces, closeTraces, err := h.conf.Trace.Open(h.conf.Kafka.Site, h.conf.Pipeline.Instance, build(), h.log)
+	if err != nil {
+		return err
+	}
+	defer closeTraces()
+	h.traces = traces
+	runner.Trace(traces)
+	h.gateway.Load().Trace(traces)
 	h.runner.Store(runner)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return runner.Run(ctx) })

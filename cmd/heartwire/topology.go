@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel/trace"
 
 	"heartwire/pipeline"
 	"heartwire/pipeline/bridge"
@@ -31,6 +32,7 @@ type house struct {
 	log     *slog.Logger
 	metrics *prometheus.Registry
 	page    fs.FS
+	traces  trace.TracerProvider // once it runs
 
 	runner  atomic.Pointer[pipeline.Runner] // once it runs
 	gateway atomic.Pointer[gateway.Gateway] // likewise
@@ -116,6 +118,7 @@ func (h *house) runBridge(ctx context.Context, ready func()) error {
 			return err
 		}
 		b.OnReady(ready)
+		b.Trace(h.traces, h.conf.Trace.Ratio)
 		h.bridge.Store(b)
 	}
 	return b.Run(ctx)
