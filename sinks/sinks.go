@@ -14,10 +14,11 @@ import (
 // Deliver is called by one goroutine at a time for a partition, with records
 // of that partition in the order of the log. nil means that the records are
 // where they had to go, as durably as the sink's Delivery promises. An Origin
-// may come again after a restart, and only then. A *RejectError names records
-// that can never succeed: they go to rejects and the others count as
-// delivered. Any other error is transient: the same batch is tried again.
-// Deliver returns soon after ctx ends. It may keep the records.
+// may come again after a restart, or when its partition has moved to another
+// process, and only then. A *RejectError names records that can never succeed:
+// they go to rejects and the others count as delivered. Any other error is
+// transient: the same batch is tried again. Deliver returns soon after ctx
+// ends. It may keep the records.
 //
 // Close is called once, after the last Deliver.
 type Sink[T any] interface {
