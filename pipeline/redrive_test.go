@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
 	"google.golang.org/protobuf/proto"
 
 	"heartwire/pipeline"
@@ -193,9 +192,16 @@ func TestWhatIsTakenBackAndWhatIsNot(t *testing.T) {
 		}
 		return sample("d", 2), nil
 	}
+	before := time.Now().UnixMicro()
 	wantFates(t, drive(t, conf, pipeline.Redrive{Frame: read}), want...)
-	if n := len(all(t, conf, topics.Frames)); n != 2 {
-		t.Errorf("%d frames were written, want 2", n)
+	frames := all(t, conf, topics.Frames)
+	if len(frames) != 2 {
+		t.Errorf("%d frames were written, want 2", len(frames))
+	}
+	for _, f := range frames {
+		if at := f.Value.GetSamples().GetArrivalUs(); at < before {
+			t.Errorf("a frame arrived at %d, before it was redriven", at)
+		}
 	}
 	asked := all(t, conf, topics.Requests)
 	if len(asked) != 1 || asked[0].Value.GetId() != "q1" || string(asked[0].Key) != conf.Site || asked[0].Origin.Source != "rejects" {
@@ -236,22 +242,27 @@ func TestTwoDoNotRedriveTheSame(t *testing.T) {
 
 // What cannot be written leaves nothing behind: no frame and no note.
 func TestARedriveIsAllOrNothing(t *testing.T) {
-	conf, cluster := pipelinetest.Cluster(t)
+	conf, _ := pipelinetest.Cluster(t)
+	size := 10
 	for i := range 3 {
-		f := encoded(t, sample("d", uint64(i)))
 		put(t, conf, topics.Rejects, &topics.Reject{
-			Key: "p0", Reason: "unfoldable", Source: "beats", Origin: fmt.Sprintf("frames/0/1/%d/0", i), Original: f, Size: uint64(len(f)), TimeUs: int64(i),
+			Key: "d", Reason: "undecodable", Source: "heartwire/v1/d/frames", Original: []byte("x"), Size: 1, TimeUs: int64(i),
 		})
 	}
-	cluster.ControlKey(int16(kmsg.Produce), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
-		return refuse(kreq.(*kmsg.ProduceRequest)), nil, true
-	})
-	_, err := pipeline.Redrive{Want: every, Frame: noBridge}.Run(context.Background(), conf, testLog(t))
-	if err == nil {
+	read := func(r *topics.Reject) (*topics.Frame, error) {
+		f := sample("d", uint64(r.TimeUs))
+		if r.TimeUs == 1 {
+			f.GetSamples().Missing = make([]byte, size)
+		}
+		return f, nil
+	}
+	size = 3 << 20 // more than a record may have
+	if _, err := (pipeline.Redrive{Want: every, Frame: read}).Run(context.Background(), conf, testLog(t)); err == nil {
 		t.Fatal("nothing was refused")
 	}
 	if frames, rejects := len(all(t, conf, topics.Frames)), len(all(t, conf, topics.Rejects)); frames != 0 || rejects != 3 {
 		t.Errorf("%d frames and %d records in rejects, want 0 and 3", frames, rejects)
 	}
-	wantFates(t, drive(t, conf, pipeline.Redrive{}), "frames", "frames", "frames")
+	size = 10
+	wantFates(t, drive(t, conf, pipeline.Redrive{Frame: read}), "frames", "frames", "frames")
 }
