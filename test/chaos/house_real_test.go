@@ -63,7 +63,10 @@ type part struct {
 	ops string // address of its metrics
 }
 
-const partitions = 4
+const (
+	partitions = 4
+	patients   = 8
+)
 
 var stageNames = []string{"beats", "rhythm", "alarms"}
 
@@ -115,7 +118,7 @@ func open(t *testing.T, bin string, k *servers.KafkaCluster) *house {
 	h.command("bind", patch.DeviceName(0), "p1", "--unit", "4 West", "--bed", "B01")
 	h.command("bind", patch.DeviceName(1), "p2", "--unit", "4 West", "--bed", "B02")
 	h.play()
-	h.await(time.Minute, "all that the first patches sent", func() bool { return len(h.delivered()) > 8*8 })
+	h.deliverAgain()
 	h.caughtUp(time.Minute)
 	return h
 }
@@ -142,7 +145,8 @@ func (h *house) command(args ...string) {
 // play lets patches publish until the test ends or h.ended is called.
 func (h *house) play() {
 	conf := patch.DefaultConfig()
-	conf.Broker, conf.StateDir, conf.Scripts = h.mosquitto.URL(), h.t.TempDir(), scripts
+	conf.Broker, conf.StateDir = h.mosquitto.URL(), h.t.TempDir()
+	conf.Patients, conf.Scripts = patients, scripts
 	conf.Behaviour.Duplicate, conf.Behaviour.Reorder, conf.Behaviour.Missing = 0.02, 0.02, 0.0005
 	conf.Entries = func(e patch.Entry) {
 		h.mu.Lock()
@@ -169,6 +173,26 @@ func (h *house) delivered() []patch.Entry {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(h.sent), func(e patch.Entry) bool { return e.Fate != patch.Delivered })
+}
+
+// deliverAgain waits until each patch has delivered what it measured from now on.
+func (h *house) deliverAgain() {
+	h.t.Helper()
+	now := time.Now()
+	h.await(time.Minute, "each patch to deliver again", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		again := map[string]bool{}
+		for _, e := range slices.Backward(h.sent) {
+			if e.Done.Before(now) {
+				break // their fates are told in order
+			}
+			if e.Fate == patch.Delivered && e.Due.After(now) {
+				again[e.Device] = true
+			}
+		}
+		return len(again) == patients
+	})
 }
 
 // await waits for a condition.
