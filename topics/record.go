@@ -56,29 +56,27 @@ func (o Origin) Append(b []byte) []byte {
 // ParseOrigin reads what Append wrote. A stage does it for each record that it
 // reads: nothing is allocated but the Source.
 func ParseOrigin(b []byte) (Origin, error) {
-	wrong := func() (Origin, error) {
-		return Origin{}, fmt.Errorf("origin %q: want source/partition/epoch/offset/index", b)
-	}
-	source, rest, ok := bytes.Cut(b, []byte("/"))
-	if !ok {
-		return wrong()
-	}
+	first := bytes.IndexByte(b, '/')
+	rest := b[first+1:]
 	var nums [4]int64
 	for i := range nums {
-		bits := 64
+		end, bits := bytes.IndexByte(rest, '/'), 64
 		if i == 0 || i == 3 {
 			bits = 32
 		}
-		var num []byte
-		var more bool
-		num, rest, more = bytes.Cut(rest, []byte("/"))
-		n, err := strconv.ParseInt(string(num), 10, bits)
-		if err != nil || more == (i == 3) {
-			return wrong()
+		if i == 3 && end < 0 {
+			end = len(rest)
 		}
-		nums[i] = n
+		if first < 0 || end < 0 || i == 3 && end < len(rest) {
+			return Origin{}, fmt.Errorf("origin %q: want source/partition/epoch/offset/index", b)
+		}
+		n, err := strconv.ParseInt(string(rest[:end]), 10, bits)
+		if err != nil {
+			return Origin{}, fmt.Errorf("origin %q: %w", b, err)
+		}
+		nums[i], rest = n, rest[min(end+1, len(rest)):]
 	}
-	return Origin{Source: string(source), Partition: int32(nums[0]), Epoch: nums[1], Offset: nums[2], Index: int32(nums[3])}, nil
+	return Origin{Source: string(b[:first]), Partition: int32(nums[0]), Epoch: nums[1], Offset: nums[2], Index: int32(nums[3])}, nil
 }
 
 // Kafka headers of every record.

@@ -171,7 +171,7 @@ func TestOrigin(t *testing.T) {
 	if got, want := o.String(), "frames/3/1/1099511627776/2"; got != want {
 		t.Errorf("origin is written as %s, want %s", got, want)
 	}
-	for _, bad := range []string{"", "frames", "frames/3/1/5", "frames/3/1/5/2/", "frames/x/1/5/2", "frames/3000000000/1/5/2", "frames/3/1/5/"} {
+	for _, bad := range []string{"", "frames", "frames/3/1/5", "frames/3/1/5/2/", "frames/x/1/5/2", "frames/3000000000/1/5/2", "frames/3/1/5/", "frames/3/1/5/2/7", "//3/1/5/2"} {
 		if got, err := topics.ParseOrigin([]byte(bad)); err == nil {
 			t.Errorf("ParseOrigin(%q) = %v", bad, got)
 		}
