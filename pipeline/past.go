@@ -115,6 +115,9 @@ func (p past) refold(ctx context.Context, newest map[int32]fold.Newest, next map
 	}
 	var out []*kgo.Record
 	err := kafka.ReadRange(ctx, p.conf, p.log, p.topic(), from, until, func(r *kgo.Record) error {
+		if r.Offset%keepEvery == keepEvery-1 {
+			parts[r.Partition].Commit()
+		}
 		var err error
 		out, _, err = parts[r.Partition].Read(r, out[:0])
 		echoes[r.Partition].hear(r, out, p.spoken())

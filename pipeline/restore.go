@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/errgroup"
 
 	"heartwire/pipeline/failpoint"
 	"heartwire/topics"
@@ -158,19 +163,43 @@ func (s *stageRun) rebuild(ctx context.Context, past past, committed map[int32]i
 		}
 		tasks[p], next[p] = t, t.next
 	}
-	newest, err := past.newest(ctx, s.checkpoints.Changelog, next)
-	if err != nil {
-		return nil, err
+	echoes := map[int32]*echo{}
+	var mu sync.Mutex
+	var g errgroup.Group
+	for _, next := range shares(next, runtime.GOMAXPROCS(0)) {
+		g.Go(func() error {
+			newest, err := past.newest(ctx, s.checkpoints.Changelog, next)
+			if err != nil {
+				return err
+			}
+			parts, said, err := past.refold(ctx, newest, next, s.rejected)
+			mu.Lock()
+			defer mu.Unlock()
+			for p, part := range parts {
+				tasks[p].part = part
+			}
+			maps.Copy(echoes, said)
+			return err
+		})
 	}
-	parts, echoes, err := past.refold(ctx, newest, next, s.rejected)
-	if err != nil {
+	if err := g.Wait(); err != nil {
 		return nil, err
-	}
-	for p, t := range tasks {
-		t.part = parts[p]
 	}
 	s.background.Go(func() { s.compare(past, echoes) })
 	return tasks, nil
+}
+
+// shares deals partitions out, so that each core restores some.
+func shares(next map[int32]int64, n int) []map[int32]int64 {
+	out := make([]map[int32]int64, min(n, len(next)))
+	for i, p := range slices.Sorted(maps.Keys(next)) {
+		share := &out[i%len(out)]
+		if *share == nil {
+			*share = map[int32]int64{}
+		}
+		(*share)[p] = next[p]
+	}
+	return out
 }
 
 // rejected hears of a record that a part rejects, as it is spoken and not while it is refolded.

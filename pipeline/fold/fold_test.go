@@ -131,6 +131,9 @@ func restore(t *testing.T, changelog fold.Newest, records []topics.Record[*topic
 			t.Fatal(err)
 		}
 		p.Take()
+		if r.Offset%7 == 0 {
+			p.Commit() // a refold lets go of what it need not take back, whenever it likes
+		}
 	}
 	p.Restored()
 	return p
@@ -143,6 +146,28 @@ func difference(a, b []string) int {
 		}
 	}
 	return min(len(a), len(b))
+}
+
+// An idle key must not hold back where a refold begins.
+func TestIdleKeysAreCheckpointed(t *testing.T) {
+	p := empty()
+	for i := range int64(20) {
+		if err := p.Fold(samples(i, fmt.Sprint("p", i), "a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Commit()
+	changelog := fold.NewNewest()
+	for i := range int64(fold.CheckpointEvery) {
+		if err := p.Fold(tick(20+i, uint64(1+i), 1)); err != nil {
+			t.Fatal(err)
+		}
+		write(t, p, changelog)
+		p.Commit()
+	}
+	if n := len(changelog.Of); n != 20 {
+		t.Fatalf("%d of 20 idle keys have a checkpoint after %d ticks", n, fold.CheckpointEvery)
+	}
 }
 
 func TestTicksOfAReplacedOwnerAndRepeatsAreIgnored(t *testing.T) {
