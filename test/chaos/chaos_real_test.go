@@ -47,8 +47,10 @@ func TestFaults(t *testing.T) {
 // suffer lets a house suffer faults, one after the other, and settles the
 // ledger after each.
 func suffer(t *testing.T, h *house, seed uint64, faults []fault) {
-	for _, f := range faults {
+	for i, f := range faults {
+		settled := false
 		t.Run(f.name, func(t *testing.T) {
+			h.t = t
 			name := fnv.New64a()
 			name.Write([]byte(f.name))
 			began := time.Now()
@@ -57,19 +59,20 @@ func suffer(t *testing.T, h *house, seed uint64, faults []fault) {
 			h.deliverAgain()
 			tally := h.settle()
 			silence, where := h.follower.longest()
+			settled = true
+			wrong := len(tally.Problems) - tally.Count(chaos.Lost) - tally.Count(chaos.Doubled)
 			t.Logf("%s: seed %d, %d samples, %d frames repeated, %d records said, lost %d, doubled %d, otherwise wrong %d, longest silence %.1f s (%s), took %.0f s",
-				f.name, seed, tally.Samples, tally.Repeats, tally.Said, tally.Count(chaos.Lost), tally.Count(chaos.Doubled),
-				len(tally.Problems)-tally.Count(chaos.Lost)-tally.Count(chaos.Doubled), silence.Seconds(), where, time.Since(began).Seconds())
-			for i, p := range tally.Problems {
-				if i == 10 {
-					t.Errorf("and %d more", len(tally.Problems)-10)
-					break
-				}
+				f.name, seed, tally.Samples, tally.Repeats, tally.Said, tally.Count(chaos.Lost), tally.Count(chaos.Doubled), wrong,
+				silence.Seconds(), where, time.Since(began).Seconds())
+			for _, p := range tally.Problems[:min(10, len(tally.Problems))] {
 				t.Errorf("%s: %s %s", p.Where, p.Place, p.What)
 			}
 			if silence > f.silent {
 				t.Errorf("%s was silent for %s, and may be for %s", where, silence.Round(100*time.Millisecond), f.silent)
 			}
 		})
+		if h.t = t; !settled {
+			t.Fatalf("the house is not as it was; %d more faults did not happen", len(faults)-i-1)
+		}
 	}
 }

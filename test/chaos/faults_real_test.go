@@ -130,10 +130,8 @@ func atRandom(d time.Duration) fault {
 // rebalances lets a process of all stages come and go.
 func rebalances(d time.Duration) fault {
 	return fault{"a rebalance each 5 s for " + d.String(), replaced, func(h *house, luck *rand.Rand) {
-		p := h.parts["extra"]
-		if p == nil {
-			p = h.add("extra", append([]string{"stage"}, stageNames...)...)
-		}
+		p := h.add("extra", append([]string{"stage"}, stageNames...)...)
+		defer delete(h.parts, "extra")
 		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(5 * time.Second) {
 			if p.Running() {
 				p.Stop()
