@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -32,7 +33,10 @@ func TestFaults(t *testing.T) {
 	}
 	bin := build(t)
 	if !full {
-		t.Logf("the short form: %d of %d faults; make chaos lets all of them happen", len(short), len(long)+len(network))
+		t.Logf("the short form: %d faults. make chaos lets these happen:", len(short))
+		for _, f := range slices.Concat(long, network) {
+			t.Log(f.name)
+		}
 		suffer(t, open(t, bin, servers.Kafka(t, 3, servers.KafkaOptions{})), seed, short)
 		return
 	}
