@@ -1,0 +1,44 @@
+package bench
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"heartwire/topics"
+)
+
+func TestTimesReadsWhatProtobufReads(t *testing.T) {
+	at := begin.Add(time.Minute)
+	load := Load{Keys: 1, Size: 600}
+	f := frame("0123456789abcdef", 7, at, at.Add(time.Millisecond), load.pad())
+	b, err := topics.Frames.Append(nil, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(b) < 590 || len(b) > 600 {
+		t.Errorf("a record of 600 bytes has %d", len(b))
+	}
+	got, err := times(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := got.GetSamples(); s.GetTimeUs() != at.UnixMicro() || s.GetArrivalUs() != at.Add(time.Millisecond).UnixMicro() {
+		t.Errorf("read %d and %d", s.GetTimeUs(), s.GetArrivalUs())
+	}
+	for n := range 60 {
+		if whole := new(topics.Frame); proto.Unmarshal(b[:n], whole) != nil {
+			if _, err := times(b[:n]); err == nil {
+				t.Errorf("the first %d bytes are read without an error", n)
+			}
+		}
+	}
+	tick := topics.Frames.Wrap(&topics.Tick{N: 3, Owner: 1, WallUs: 5})
+	if b, err = topics.Frames.Append(nil, tick); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := times(b); err != nil || !proto.Equal(got, tick) {
+		t.Errorf("a tick is read as %v, %v", got, err)
+	}
+}
