@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"syscall"
@@ -185,8 +186,11 @@ func (b *stageBench) through(ctx context.Context, site kafka.Config, stages int,
 	if err != nil {
 		return err
 	}
-	slices.Sort(ages)
 	n := len(ages)
+	if n == 0 {
+		return fmt.Errorf("nothing has come through %d stages in %s", stages, b.window)
+	}
+	slices.Sort(ages)
 	keys := b.live4(b.load.Keys).Keys
 	r.Latency = append(r.Latency, latencyReport{
 		Stages: stages, Rate: 4 * keys, Records: n, P50: ages[n/2], P99: ages[n*99/100], Max: ages[n-1],

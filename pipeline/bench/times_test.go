@@ -34,6 +34,9 @@ func TestTimesReadsWhatProtobufReads(t *testing.T) {
 			}
 		}
 	}
+	if _, err := times([]byte{frameSamples<<3 | 2, 1, samplesTimeUs << 3}); err == nil {
+		t.Error("samples that are cut off are read without an error")
+	}
 	tick := topics.Frames.Wrap(&topics.Tick{N: 3, Owner: 1, WallUs: 5})
 	if b, err = topics.Frames.Append(nil, tick); err != nil {
 		t.Fatal(err)
