@@ -166,7 +166,7 @@ func (s *stageRun) rebuild(ctx context.Context, past past, committed map[int32]i
 	echoes := map[int32]*echo{}
 	var mu sync.Mutex
 	var g errgroup.Group
-	for _, next := range shares(next, runtime.GOMAXPROCS(0)) {
+	for _, next := range shares(next, min(runtime.GOMAXPROCS(0), 4)) {
 		g.Go(func() error {
 			newest, err := past.newest(ctx, s.checkpoints.Changelog, next)
 			if err != nil {
