@@ -207,7 +207,7 @@ func TestTheLedgerSeesSamplesThatAreGone(t *testing.T) {
 	}
 }
 
-// What is still to come is not called lost, and what is doubled at the very end is seen.
+// What is still to come is not called lost.
 func TestTheLedgerEndsWithTheLastTick(t *testing.T) {
 	sent, log := ward(t)
 	said := log[topics.Alarms.Name][partition]
