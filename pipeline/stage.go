@@ -174,7 +174,7 @@ func (s *stageRun) loop(ctx context.Context) error {
 			s.env.metrics.commit.WithLabelValues(s.name).Observe(took.Seconds())
 			// A broker that is slow gets fewer transactions to end, not more:
 			// each writes a marker into every partition that it touched.
-			pace = min(max(s.env.Config.Commit, 2*took), maxPace)
+			pace = min(max(s.env.Config.Commit, took), maxPace)
 			last = time.Now()
 			if n := int64(s.env.Config.Poll); int64(fetches.NumRecords()) >= n || waiting(fetches) >= n {
 				last = time.Time{} // go on at once

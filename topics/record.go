@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"math"
 	"strconv"
 	"time"
 )
@@ -54,29 +55,39 @@ func (o Origin) Append(b []byte) []byte {
 }
 
 // ParseOrigin reads what Append wrote. A stage does it for each record that it
-// reads: nothing is allocated but the Source.
+// reads: one pass from the end, and nothing is allocated but the Source.
 func ParseOrigin(b []byte) (Origin, error) {
-	first := bytes.IndexByte(b, '/')
-	rest := b[first+1:]
-	var nums [4]int64
-	for i := range nums {
-		end, bits := bytes.IndexByte(rest, '/'), 64
-		if i == 0 || i == 3 {
-			bits = 32
-		}
-		if i == 3 && end < 0 {
-			end = len(rest)
-		}
-		if first < 0 || end < 0 || i == 3 && end < len(rest) {
-			return Origin{}, fmt.Errorf("origin %q: want source/partition/epoch/offset/index", b)
-		}
-		n, err := strconv.ParseInt(string(rest[:end]), 10, bits)
-		if err != nil {
-			return Origin{}, fmt.Errorf("origin %q: %w", b, err)
-		}
-		nums[i], rest = n, rest[min(end+1, len(rest)):]
+	rest, index, ok1 := lastInt(b, math.MaxInt32)
+	rest, offset, ok2 := lastInt(rest, math.MaxInt64)
+	rest, epoch, ok3 := lastInt(rest, math.MaxInt64)
+	rest, partition, ok4 := lastInt(rest, math.MaxInt32)
+	if !ok1 || !ok2 || !ok3 || !ok4 || bytes.IndexByte(rest, '/') >= 0 {
+		return Origin{}, fmt.Errorf("origin %q: want source/partition/epoch/offset/index", b)
 	}
-	return Origin{Source: string(b[:first]), Partition: int32(nums[0]), Epoch: nums[1], Offset: nums[2], Index: int32(nums[3])}, nil
+	return Origin{Source: string(rest), Partition: int32(partition), Epoch: epoch, Offset: offset, Index: int32(index)}, nil
+}
+
+// lastInt takes a slash and the number behind it, most or less, off the end of b.
+func lastInt(b []byte, most uint64) (rest []byte, n int64, ok bool) {
+	i := len(b)
+	var abs, unit uint64 = 0, 1
+	for i > 0 && b[i-1] >= '0' && b[i-1] <= '9' && len(b)-i < 19 { // 19 digits do not overflow
+		i--
+		abs += uint64(b[i]-'0') * unit
+		unit *= 10
+	}
+	if i == len(b) {
+		return nil, 0, false
+	}
+	if n = int64(abs); i > 0 && b[i-1] == '-' {
+		i--
+		n = -n
+		most++
+	}
+	if i == 0 || b[i-1] != '/' || abs > most {
+		return nil, 0, false
+	}
+	return b[:i-1], n, true
 }
 
 // Kafka headers of every record.

@@ -41,6 +41,7 @@ func (a *app) benchNodeCommand() *cobra.Command {
 					node = engine.Relay(n, state)
 				}
 			}
+			a.collectByRoom() // as `heartwire stage` does
 			return newHouse(conf.Config, log).run(cmd.Context(), pipeline.Topology{node})
 		},
 	}
