@@ -2,11 +2,13 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"heartwire/pipeline/kafka"
@@ -25,7 +27,7 @@ func Left(ctx context.Context, cl *kgo.Client, conf kafka.Config, group string) 
 		return 0, fmt.Errorf("ends of %s: %w", topic, err)
 	}
 	committed, err := adm.FetchOffsets(ctx, group)
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined it yet: nothing is read
 		return 0, fmt.Errorf("offsets of %s: %w", group, err)
 	}
 	var left int64
