@@ -5,7 +5,6 @@ SHELL := bash
 PAGE = sinks/gateway/page
 # buf, pinned: a newer one is a change of its own.
 BUF = go run github.com/bufbuild/buf/cmd/buf@v1.59.0
-PROFILE = deploy/heartwire.pgo
 # Our Go files: not those of the page's packages.
 GO_DIRS = $(wildcard cmd pipeline sinks stages test topics)
 gofiles = find $(GO_DIRS) -name node_modules -prune -o -name '*.go' -print
@@ -21,11 +20,9 @@ help: ## this list
 run: ## all of Heartwire in one process, with eight synthetic patients
 	go run ./cmd/heartwire up
 
-# What is released is compiled by a profile of the engine at work: a tenth
-# faster, for a build that takes longer. make pgo makes it anew.
 .PHONY: build
 build: ## the static binary ./heartwire
-	CGO_ENABLED=0 go build -trimpath -pgo=$(PROFILE) -o heartwire ./cmd/heartwire
+	CGO_ENABLED=0 go build -trimpath -o heartwire ./cmd/heartwire
 
 .PHONY: fmt
 fmt: ## format the Go code
@@ -64,11 +61,6 @@ bench: ## 1,000 emulated patches on one real broker: CPU, latency, memory; HEART
 .PHONY: bench-stage
 bench-stage: ## the engine on one real broker, and Kafka Streams beside it; needs a JDK; HEARTWIRE_BENCH_ARGS='--only windows'
 	go test -tags real -run '^$$' -bench Stage -benchtime 1x -timeout 90m ./test/bench
-
-.PHONY: pgo
-pgo: ## profile the engine on one real broker, for make build
-	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
-	HEARTWIRE_BENCH_ARGS="--only windows --profile $$dir/cpu" $(MAKE) bench-stage && go tool pprof -proto "$$dir"/cpu.* >$(PROFILE)
 
 .PHONY: generate
 generate: $(PAGE)/node_modules ## code from the Protobuf schemas, for Go and for the page

@@ -18,7 +18,7 @@ import (
 // mosquitto: three brokers saturate a machine of two cores, so they are for
 // faults and not for figures. HEARTWIRE_BENCH_ARGS is given to it, as in "--patients 100".
 func BenchmarkCluster(b *testing.B) {
-	bin, err := e2e.Release()
+	bin, err := e2e.Build()
 	if err != nil {
 		b.Fatal(err)
 	}

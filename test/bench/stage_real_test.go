@@ -34,7 +34,7 @@ import (
 // the two say is compared record by record. HEARTWIRE_BENCH_ARGS is given to
 // it, as in "--records 1000000 --only windows".
 func BenchmarkStage(b *testing.B) {
-	bin, err := e2e.Release()
+	bin, err := e2e.Build()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -27,28 +26,21 @@ import (
 	"heartwire/topics"
 )
 
-// Build makes the binary, once a test process, and Release makes it as it is
-// released, which takes longer.
-var (
-	Build   = sync.OnceValues(func() (string, error) { return build() })
-	Release = sync.OnceValues(func() (string, error) { return build("-trimpath", "-pgo=deploy/heartwire.pgo") })
-)
-
-func build(flags ...string) (string, error) {
+// Build makes the binary, once a test process.
+var Build = sync.OnceValues(func() (string, error) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
 	root := strings.TrimSpace(string(out))
 	bin := filepath.Join(root, "heartwire")
-	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", bin, "./cmd/heartwire")...)
+	cmd := exec.Command("go", "build", "-o", bin, "./cmd/heartwire")
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, msg)
 	}
 	return bin, nil
-}
+})
 
 // Process is a running heartwire.
 type Process struct {
