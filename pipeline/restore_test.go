@@ -36,6 +36,8 @@ func metric(t *testing.T, reg *prometheus.Registry, name string) (sum float64) {
 				sum += m.Counter.GetValue()
 			case dto.MetricType_GAUGE:
 				sum += m.Gauge.GetValue()
+			case dto.MetricType_HISTOGRAM:
+				sum += float64(m.Histogram.GetSampleCount())
 			}
 		}
 	}
@@ -191,13 +193,19 @@ func keepsPartitionsOverAPlannedRestart(t *testing.T, conf kafka.Config) {
 	produce(t, conf, 9, 0, 20)
 	said(t, conf, 9, 20)
 	eventually(t, "each has its half", func() bool { return metric(t, reg, "partitions") <= half+1 })
-	had := metric(t, reg, "partitions")
+	had, restored := metric(t, reg, "partitions"), metric(t, reg, "restore_seconds")
 	stopB()
+	// Longer than a heartbeat, by which the other would hear of a rebalance,
+	// and shorter than the session: that nothing happens can only be waited for.
+	time.Sleep(3 * time.Second)
 	_, stopB = run(t, conf, pipeline.Config{Instance: "b", Static: true}, countNode())
 	produce(t, conf, 9, 20, 20)
 	said(t, conf, 9, 40)
 	if now := metric(t, reg, "partitions"); now != had {
 		t.Errorf("%v partitions after the other's restart, want %v as before", now, had)
+	}
+	if n := metric(t, reg, "restore_seconds"); n != restored {
+		t.Errorf("partitions moved here while the other was away: %v restores, want %v", n, restored)
 	}
 	stopB()
 	stopA()

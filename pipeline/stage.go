@@ -116,7 +116,6 @@ func (s *stageRun) run(ctx context.Context) (err error) {
 			}
 		}),
 		kgo.AdjustFetchOffsetsFn(s.restore),
-
 		kgo.OnPartitionsRevoked(s.drop),
 		kgo.OnPartitionsLost(s.drop),
 	}

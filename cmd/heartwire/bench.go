@@ -60,12 +60,7 @@ its own: what it writes stays there.`,
 			if err != nil {
 				return err
 			}
-			if b.json {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(report)
-			}
-			return report.write(cmd.OutOrStdout())
+			return writeReport(cmd.OutOrStdout(), report, b.json)
 		},
 	}
 	f := cmd.Flags()
@@ -216,4 +211,14 @@ func (b *bench) measure(ctx context.Context, crew *crew, client *benchClient) (*
 		}
 	}
 	return r, nil
+}
+
+// writeReport writes what a bench found, for people or as JSON.
+func writeReport(out io.Writer, report interface{ write(io.Writer) error }, asJSON bool) error {
+	if !asJSON {
+		return report.write(out)
+	}
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(report)
 }

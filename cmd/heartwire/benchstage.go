@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -85,12 +84,7 @@ what it writes stays there.
 			if err != nil {
 				return err
 			}
-			if b.json {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(report)
-			}
-			return report.write(cmd.OutOrStdout())
+			return writeReport(cmd.OutOrStdout(), report, b.json)
 		},
 	}
 	f := cmd.Flags()
