@@ -90,9 +90,6 @@ func (k *KafkaCluster) Pause(i int) { k.nodes[i].signal(syscall.SIGSTOP) }
 // Resume lets a paused broker go on.
 func (k *KafkaCluster) Resume(i int) { k.nodes[i].signal(syscall.SIGCONT) }
 
-// Pid is the process of a broker, for those who measure it.
-func (k *KafkaCluster) Pid(i int) int { return k.nodes[i].cmd.Process.Pid }
-
 // Proxy is what stands between broker i and its clients, with KafkaOptions.Proxied.
 func (k *KafkaCluster) Proxy(i int) *Proxy { return k.proxies[i] }
 

@@ -65,24 +65,12 @@ func (m *MosquittoBroker) Addr() string { return m.addr }
 // URL is the broker's address as MQTT clients write it.
 func (m *MosquittoBroker) URL() string { return "tcp://" + m.addr }
 
-// Pid is the broker's process, for those who measure it.
-func (m *MosquittoBroker) Pid() int { return m.p.cmd.Process.Pid }
-
-// Kill ends the broker by SIGKILL: what it had not saved is gone.
-func (m *MosquittoBroker) Kill() { m.p.t.Helper(); m.p.end(syscall.SIGKILL, 10*time.Second) }
-
 // Stop ends the broker by SIGTERM: it saves its sessions first.
 func (m *MosquittoBroker) Stop() { m.p.t.Helper(); m.p.end(syscall.SIGTERM, 30*time.Second) }
 
-// Start starts a broker that was killed or stopped.
+// Start starts a broker that was stopped.
 func (m *MosquittoBroker) Start() {
 	m.p.t.Helper()
 	m.p.start()
 	m.p.await(30*time.Second, dial(m.addr))
 }
-
-// Pause stops the broker's process where it is.
-func (m *MosquittoBroker) Pause() { m.p.signal(syscall.SIGSTOP) }
-
-// Resume lets a paused broker go on.
-func (m *MosquittoBroker) Resume() { m.p.signal(syscall.SIGCONT) }

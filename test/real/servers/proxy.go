@@ -64,13 +64,6 @@ func (p *Proxy) Throttle(bytes int) {
 	}
 }
 
-// Reset closes each connection by RST as soon as something is sent on it,
-// until Mend.
-func (p *Proxy) Reset() {
-	p.t.Helper()
-	p.add("reset_peer", "upstream", `{"timeout": 0}`)
-}
-
 // Mend carries everything again, at once. Connections that were frozen end.
 func (p *Proxy) Mend() {
 	p.t.Helper()
