@@ -151,6 +151,7 @@ type Annotation struct {
 	//	*Annotation_Quality
 	//	*Annotation_PacePulse
 	//	*Annotation_DeviceState
+	//	*Annotation_Fibrillation
 	//	*Annotation_Tick
 	//	*Annotation_Binding
 	Kind          isAnnotation_Kind `protobuf_oneof:"kind"`
@@ -300,6 +301,15 @@ func (x *Annotation) GetDeviceState() *DeviceState {
 	return nil
 }
 
+func (x *Annotation) GetFibrillation() *Fibrillation {
+	if x != nil {
+		if x, ok := x.Kind.(*Annotation_Fibrillation); ok {
+			return x.Fibrillation
+		}
+	}
+	return nil
+}
+
 func (x *Annotation) GetTick() *Tick {
 	if x != nil {
 		if x, ok := x.Kind.(*Annotation_Tick); ok {
@@ -350,6 +360,10 @@ type Annotation_DeviceState struct {
 	DeviceState *DeviceState `protobuf:"bytes,13,opt,name=device_state,json=deviceState,proto3,oneof"`
 }
 
+type Annotation_Fibrillation struct {
+	Fibrillation *Fibrillation `protobuf:"bytes,14,opt,name=fibrillation,proto3,oneof"`
+}
+
 type Annotation_Tick struct {
 	Tick *Tick `protobuf:"bytes,15,opt,name=tick,proto3,oneof"`
 }
@@ -372,6 +386,8 @@ func (*Annotation_PacePulse) isAnnotation_Kind() {}
 
 func (*Annotation_DeviceState) isAnnotation_Kind() {}
 
+func (*Annotation_Fibrillation) isAnnotation_Kind() {}
+
 func (*Annotation_Tick) isAnnotation_Kind() {}
 
 func (*Annotation_Binding) isAnnotation_Kind() {}
@@ -380,8 +396,9 @@ func (*Annotation_Binding) isAnnotation_Kind() {}
 type Beat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Class         BeatClass              `protobuf:"varint,1,opt,name=class,proto3,enum=heartwire.v1.BeatClass" json:"class,omitempty"`
-	Lead          string                 `protobuf:"bytes,2,opt,name=lead,proto3" json:"lead,omitempty"`               // the lead it was measured in
-	RrMs          float64                `protobuf:"fixed64,3,opt,name=rr_ms,json=rrMs,proto3" json:"rr_ms,omitempty"` // ms since the beat before; 0 where there is none to count from (first beat, gap)
+	Lead          string                 `protobuf:"bytes,2,opt,name=lead,proto3" json:"lead,omitempty"`                 // the lead it was measured in
+	RrMs          float64                `protobuf:"fixed64,3,opt,name=rr_ms,json=rrMs,proto3" json:"rr_ms,omitempty"`   // ms since the beat before; 0 where there is none to count from (first beat, gap)
+	Ventricular   float64                `protobuf:"fixed64,4,opt,name=ventricular,proto3" json:"ventricular,omitempty"` // 0 to 1: the probability of class V that the classifier gives to the beat
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -437,6 +454,70 @@ func (x *Beat) GetRrMs() float64 {
 	return 0
 }
 
+func (x *Beat) GetVentricular() float64 {
+	if x != nil {
+		return x.Ventricular
+	}
+	return 0
+}
+
+// Fibrillation says that the waveform has become, or is no longer, that of
+// ventricular fibrillation or flutter: the annotation's sample is where it
+// began or ended, which lies before the samples by which it was decided.
+// Between the two, beats are not to be trusted. One that is on ends with an off,
+// or with a gap.
+type Fibrillation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	On            bool                   `protobuf:"varint,1,opt,name=on,proto3" json:"on,omitempty"`
+	Flutter       bool                   `protobuf:"varint,2,opt,name=flutter,proto3" json:"flutter,omitempty"` // its waves are alike and regular: ventricular flutter
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fibrillation) Reset() {
+	*x = Fibrillation{}
+	mi := &file_annotations_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fibrillation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fibrillation) ProtoMessage() {}
+
+func (x *Fibrillation) ProtoReflect() protoreflect.Message {
+	mi := &file_annotations_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fibrillation.ProtoReflect.Descriptor instead.
+func (*Fibrillation) Descriptor() ([]byte, []int) {
+	return file_annotations_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Fibrillation) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+func (x *Fibrillation) GetFlutter() bool {
+	if x != nil {
+		return x.Flutter
+	}
+	return false
+}
+
 // Progress says, after each run of samples, how far detection is complete. The
 // annotation's sample is the last one received in order.
 type Progress struct {
@@ -452,7 +533,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_annotations_proto_msgTypes[2]
+	mi := &file_annotations_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +545,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[2]
+	mi := &file_annotations_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +558,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{2}
+	return file_annotations_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Progress) GetComplete() uint64 {
@@ -528,7 +609,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_annotations_proto_msgTypes[3]
+	mi := &file_annotations_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -540,7 +621,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[3]
+	mi := &file_annotations_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -553,7 +634,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{3}
+	return file_annotations_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Gap) GetCount() uint64 {
@@ -589,7 +670,7 @@ type LeadState struct {
 
 func (x *LeadState) Reset() {
 	*x = LeadState{}
-	mi := &file_annotations_proto_msgTypes[4]
+	mi := &file_annotations_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -601,7 +682,7 @@ func (x *LeadState) String() string {
 func (*LeadState) ProtoMessage() {}
 
 func (x *LeadState) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[4]
+	mi := &file_annotations_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -614,7 +695,7 @@ func (x *LeadState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadState.ProtoReflect.Descriptor instead.
 func (*LeadState) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{4}
+	return file_annotations_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *LeadState) GetLead() string {
@@ -651,7 +732,7 @@ type Quality struct {
 
 func (x *Quality) Reset() {
 	*x = Quality{}
-	mi := &file_annotations_proto_msgTypes[5]
+	mi := &file_annotations_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -663,7 +744,7 @@ func (x *Quality) String() string {
 func (*Quality) ProtoMessage() {}
 
 func (x *Quality) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[5]
+	mi := &file_annotations_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -676,7 +757,7 @@ func (x *Quality) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quality.ProtoReflect.Descriptor instead.
 func (*Quality) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{5}
+	return file_annotations_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Quality) GetLead() string {
@@ -716,7 +797,7 @@ type PacePulse struct {
 
 func (x *PacePulse) Reset() {
 	*x = PacePulse{}
-	mi := &file_annotations_proto_msgTypes[6]
+	mi := &file_annotations_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +809,7 @@ func (x *PacePulse) String() string {
 func (*PacePulse) ProtoMessage() {}
 
 func (x *PacePulse) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[6]
+	mi := &file_annotations_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +822,7 @@ func (x *PacePulse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PacePulse.ProtoReflect.Descriptor instead.
 func (*PacePulse) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{6}
+	return file_annotations_proto_rawDescGZIP(), []int{7}
 }
 
 // DeviceState is said when any part of it changes enough to matter.
@@ -758,7 +839,7 @@ type DeviceState struct {
 
 func (x *DeviceState) Reset() {
 	*x = DeviceState{}
-	mi := &file_annotations_proto_msgTypes[7]
+	mi := &file_annotations_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -770,7 +851,7 @@ func (x *DeviceState) String() string {
 func (*DeviceState) ProtoMessage() {}
 
 func (x *DeviceState) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[7]
+	mi := &file_annotations_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -783,7 +864,7 @@ func (x *DeviceState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceState.ProtoReflect.Descriptor instead.
 func (*DeviceState) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{7}
+	return file_annotations_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeviceState) GetBatteryPercent() uint32 {
@@ -826,7 +907,7 @@ var File_annotations_proto protoreflect.FileDescriptor
 const file_annotations_proto_rawDesc = "" +
 	"\n" +
 	"\x11annotations.proto\x12\fheartwire.v1\x1a\fframes.proto\x1a\n" +
-	"tick.proto\"\xdf\x04\n" +
+	"tick.proto\"\xa1\x05\n" +
 	"\n" +
 	"Annotation\x12\x18\n" +
 	"\apatient\x18\x01 \x01(\tR\apatient\x12\x16\n" +
@@ -843,14 +924,19 @@ const file_annotations_proto_rawDesc = "" +
 	"\aquality\x18\v \x01(\v2\x15.heartwire.v1.QualityH\x00R\aquality\x128\n" +
 	"\n" +
 	"pace_pulse\x18\f \x01(\v2\x17.heartwire.v1.PacePulseH\x00R\tpacePulse\x12>\n" +
-	"\fdevice_state\x18\r \x01(\v2\x19.heartwire.v1.DeviceStateH\x00R\vdeviceState\x12(\n" +
+	"\fdevice_state\x18\r \x01(\v2\x19.heartwire.v1.DeviceStateH\x00R\vdeviceState\x12@\n" +
+	"\ffibrillation\x18\x0e \x01(\v2\x1a.heartwire.v1.FibrillationH\x00R\ffibrillation\x12(\n" +
 	"\x04tick\x18\x0f \x01(\v2\x12.heartwire.v1.TickH\x00R\x04tick\x121\n" +
 	"\abinding\x18\x10 \x01(\v2\x15.heartwire.v1.BindingH\x00R\abindingB\x06\n" +
-	"\x04kind\"^\n" +
+	"\x04kind\"\x80\x01\n" +
 	"\x04Beat\x12-\n" +
 	"\x05class\x18\x01 \x01(\x0e2\x17.heartwire.v1.BeatClassR\x05class\x12\x12\n" +
 	"\x04lead\x18\x02 \x01(\tR\x04lead\x12\x13\n" +
-	"\x05rr_ms\x18\x03 \x01(\x01R\x04rrMs\"\x9f\x01\n" +
+	"\x05rr_ms\x18\x03 \x01(\x01R\x04rrMs\x12 \n" +
+	"\vventricular\x18\x04 \x01(\x01R\vventricular\"8\n" +
+	"\fFibrillation\x12\x0e\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\x12\x18\n" +
+	"\aflutter\x18\x02 \x01(\bR\aflutter\"\x9f\x01\n" +
 	"\bProgress\x12\x1a\n" +
 	"\bcomplete\x18\x01 \x01(\x04R\bcomplete\x12!\n" +
 	"\tcandidate\x18\x02 \x01(\x04H\x00R\tcandidate\x88\x01\x01\x12\x12\n" +
@@ -908,38 +994,40 @@ func file_annotations_proto_rawDescGZIP() []byte {
 }
 
 var file_annotations_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_annotations_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_annotations_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_annotations_proto_goTypes = []any{
-	(BeatClass)(0),      // 0: heartwire.v1.BeatClass
-	(GapCause)(0),       // 1: heartwire.v1.GapCause
-	(*Annotation)(nil),  // 2: heartwire.v1.Annotation
-	(*Beat)(nil),        // 3: heartwire.v1.Beat
-	(*Progress)(nil),    // 4: heartwire.v1.Progress
-	(*Gap)(nil),         // 5: heartwire.v1.Gap
-	(*LeadState)(nil),   // 6: heartwire.v1.LeadState
-	(*Quality)(nil),     // 7: heartwire.v1.Quality
-	(*PacePulse)(nil),   // 8: heartwire.v1.PacePulse
-	(*DeviceState)(nil), // 9: heartwire.v1.DeviceState
-	(*Tick)(nil),        // 10: heartwire.v1.Tick
-	(*Binding)(nil),     // 11: heartwire.v1.Binding
+	(BeatClass)(0),       // 0: heartwire.v1.BeatClass
+	(GapCause)(0),        // 1: heartwire.v1.GapCause
+	(*Annotation)(nil),   // 2: heartwire.v1.Annotation
+	(*Beat)(nil),         // 3: heartwire.v1.Beat
+	(*Fibrillation)(nil), // 4: heartwire.v1.Fibrillation
+	(*Progress)(nil),     // 5: heartwire.v1.Progress
+	(*Gap)(nil),          // 6: heartwire.v1.Gap
+	(*LeadState)(nil),    // 7: heartwire.v1.LeadState
+	(*Quality)(nil),      // 8: heartwire.v1.Quality
+	(*PacePulse)(nil),    // 9: heartwire.v1.PacePulse
+	(*DeviceState)(nil),  // 10: heartwire.v1.DeviceState
+	(*Tick)(nil),         // 11: heartwire.v1.Tick
+	(*Binding)(nil),      // 12: heartwire.v1.Binding
 }
 var file_annotations_proto_depIdxs = []int32{
 	3,  // 0: heartwire.v1.Annotation.beat:type_name -> heartwire.v1.Beat
-	4,  // 1: heartwire.v1.Annotation.progress:type_name -> heartwire.v1.Progress
-	5,  // 2: heartwire.v1.Annotation.gap:type_name -> heartwire.v1.Gap
-	6,  // 3: heartwire.v1.Annotation.lead:type_name -> heartwire.v1.LeadState
-	7,  // 4: heartwire.v1.Annotation.quality:type_name -> heartwire.v1.Quality
-	8,  // 5: heartwire.v1.Annotation.pace_pulse:type_name -> heartwire.v1.PacePulse
-	9,  // 6: heartwire.v1.Annotation.device_state:type_name -> heartwire.v1.DeviceState
-	10, // 7: heartwire.v1.Annotation.tick:type_name -> heartwire.v1.Tick
-	11, // 8: heartwire.v1.Annotation.binding:type_name -> heartwire.v1.Binding
-	0,  // 9: heartwire.v1.Beat.class:type_name -> heartwire.v1.BeatClass
-	1,  // 10: heartwire.v1.Gap.cause:type_name -> heartwire.v1.GapCause
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	5,  // 1: heartwire.v1.Annotation.progress:type_name -> heartwire.v1.Progress
+	6,  // 2: heartwire.v1.Annotation.gap:type_name -> heartwire.v1.Gap
+	7,  // 3: heartwire.v1.Annotation.lead:type_name -> heartwire.v1.LeadState
+	8,  // 4: heartwire.v1.Annotation.quality:type_name -> heartwire.v1.Quality
+	9,  // 5: heartwire.v1.Annotation.pace_pulse:type_name -> heartwire.v1.PacePulse
+	10, // 6: heartwire.v1.Annotation.device_state:type_name -> heartwire.v1.DeviceState
+	4,  // 7: heartwire.v1.Annotation.fibrillation:type_name -> heartwire.v1.Fibrillation
+	11, // 8: heartwire.v1.Annotation.tick:type_name -> heartwire.v1.Tick
+	12, // 9: heartwire.v1.Annotation.binding:type_name -> heartwire.v1.Binding
+	0,  // 10: heartwire.v1.Beat.class:type_name -> heartwire.v1.BeatClass
+	1,  // 11: heartwire.v1.Gap.cause:type_name -> heartwire.v1.GapCause
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_annotations_proto_init() }
@@ -957,18 +1045,19 @@ func file_annotations_proto_init() {
 		(*Annotation_Quality)(nil),
 		(*Annotation_PacePulse)(nil),
 		(*Annotation_DeviceState)(nil),
+		(*Annotation_Fibrillation)(nil),
 		(*Annotation_Tick)(nil),
 		(*Annotation_Binding)(nil),
 	}
-	file_annotations_proto_msgTypes[2].OneofWrappers = []any{}
-	file_annotations_proto_msgTypes[7].OneofWrappers = []any{}
+	file_annotations_proto_msgTypes[3].OneofWrappers = []any{}
+	file_annotations_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_annotations_proto_rawDesc), len(file_annotations_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -21,6 +21,90 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Rhythm is what an episode is of, with definitions that are the same for
+// every patient (stages/rhythm/DESIGN.md gives their sources).
+type Rhythm int32
+
+const (
+	Rhythm_RHYTHM_UNSPECIFIED         Rhythm = 0
+	Rhythm_RHYTHM_COUPLET             Rhythm = 1 // two class V beats in a row
+	Rhythm_RHYTHM_V_RUN               Rhythm = 2 // three or four at > 100 /min
+	Rhythm_RHYTHM_VT                  Rhythm = 3 // ventricular tachycardia: five or more at > 100 /min
+	Rhythm_RHYTHM_IDIOVENTRICULAR     Rhythm = 4 // accelerated: three or more at 50 to 100 /min
+	Rhythm_RHYTHM_BIGEMINY            Rhythm = 5
+	Rhythm_RHYTHM_TRIGEMINY           Rhythm = 6
+	Rhythm_RHYTHM_R_ON_T              Rhythm = 7
+	Rhythm_RHYTHM_SVT                 Rhythm = 8  // supraventricular tachycardia
+	Rhythm_RHYTHM_AF                  Rhythm = 9  // atrial fibrillation
+	Rhythm_RHYTHM_DROPPED_BEAT        Rhythm = 10 // an interval about twice those around it: a candidate
+	Rhythm_RHYTHM_VF                  Rhythm = 11 // ventricular fibrillation
+	Rhythm_RHYTHM_VENTRICULAR_FLUTTER Rhythm = 12
+	Rhythm_RHYTHM_NO_CAPTURE          Rhythm = 13 // pace pulses that no beat follows
+)
+
+// Enum value maps for Rhythm.
+var (
+	Rhythm_name = map[int32]string{
+		0:  "RHYTHM_UNSPECIFIED",
+		1:  "RHYTHM_COUPLET",
+		2:  "RHYTHM_V_RUN",
+		3:  "RHYTHM_VT",
+		4:  "RHYTHM_IDIOVENTRICULAR",
+		5:  "RHYTHM_BIGEMINY",
+		6:  "RHYTHM_TRIGEMINY",
+		7:  "RHYTHM_R_ON_T",
+		8:  "RHYTHM_SVT",
+		9:  "RHYTHM_AF",
+		10: "RHYTHM_DROPPED_BEAT",
+		11: "RHYTHM_VF",
+		12: "RHYTHM_VENTRICULAR_FLUTTER",
+		13: "RHYTHM_NO_CAPTURE",
+	}
+	Rhythm_value = map[string]int32{
+		"RHYTHM_UNSPECIFIED":         0,
+		"RHYTHM_COUPLET":             1,
+		"RHYTHM_V_RUN":               2,
+		"RHYTHM_VT":                  3,
+		"RHYTHM_IDIOVENTRICULAR":     4,
+		"RHYTHM_BIGEMINY":            5,
+		"RHYTHM_TRIGEMINY":           6,
+		"RHYTHM_R_ON_T":              7,
+		"RHYTHM_SVT":                 8,
+		"RHYTHM_AF":                  9,
+		"RHYTHM_DROPPED_BEAT":        10,
+		"RHYTHM_VF":                  11,
+		"RHYTHM_VENTRICULAR_FLUTTER": 12,
+		"RHYTHM_NO_CAPTURE":          13,
+	}
+)
+
+func (x Rhythm) Enum() *Rhythm {
+	p := new(Rhythm)
+	*p = x
+	return p
+}
+
+func (x Rhythm) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Rhythm) Descriptor() protoreflect.EnumDescriptor {
+	return file_chart_proto_enumTypes[0].Descriptor()
+}
+
+func (Rhythm) Type() protoreflect.EnumType {
+	return &file_chart_proto_enumTypes[0]
+}
+
+func (x Rhythm) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Rhythm.Descriptor instead.
+func (Rhythm) EnumDescriptor() ([]byte, []int) {
+	return file_chart_proto_rawDescGZIP(), []int{0}
+}
+
 // Chart is a record of the topic chart: what is known, ordered and done about a patient.
 type Chart struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -32,6 +116,8 @@ type Chart struct {
 	//	*Chart_Vital
 	//	*Chart_Limits
 	//	*Chart_Binding
+	//	*Chart_Episode
+	//	*Chart_Variability
 	//	*Chart_Gap
 	//	*Chart_Tick
 	Kind          isChart_Kind `protobuf_oneof:"kind"`
@@ -126,6 +212,24 @@ func (x *Chart) GetBinding() *Binding {
 	return nil
 }
 
+func (x *Chart) GetEpisode() *Episode {
+	if x != nil {
+		if x, ok := x.Kind.(*Chart_Episode); ok {
+			return x.Episode
+		}
+	}
+	return nil
+}
+
+func (x *Chart) GetVariability() *Variability {
+	if x != nil {
+		if x, ok := x.Kind.(*Chart_Variability); ok {
+			return x.Variability
+		}
+	}
+	return nil
+}
+
 func (x *Chart) GetGap() *Gap {
 	if x != nil {
 		if x, ok := x.Kind.(*Chart_Gap); ok {
@@ -164,6 +268,14 @@ type Chart_Binding struct {
 	Binding *Binding `protobuf:"bytes,9,opt,name=binding,proto3,oneof"`
 }
 
+type Chart_Episode struct {
+	Episode *Episode `protobuf:"bytes,7,opt,name=episode,proto3,oneof"`
+}
+
+type Chart_Variability struct {
+	Variability *Variability `protobuf:"bytes,8,opt,name=variability,proto3,oneof"`
+}
+
 type Chart_Gap struct {
 	Gap *Gap `protobuf:"bytes,10,opt,name=gap,proto3,oneof"` // records of the patient were lost before they were read (cause overtaken): nothing is known of the time between
 }
@@ -179,6 +291,10 @@ func (*Chart_Vital) isChart_Kind() {}
 func (*Chart_Limits) isChart_Kind() {}
 
 func (*Chart_Binding) isChart_Kind() {}
+
+func (*Chart_Episode) isChart_Kind() {}
+
+func (*Chart_Variability) isChart_Kind() {}
 
 func (*Chart_Gap) isChart_Kind() {}
 
@@ -389,6 +505,236 @@ func (x *Second) GetLeadOffS() float64 {
 	return 0
 }
 
+// Episode is one stretch of one rhythm. It is said when it is known, again
+// when what it is of changes (a run that becomes VT), and when it has ended;
+// onset and rhythm's kind tell which one it is. What is momentary (a couplet, R
+// on T) is said once, with its end.
+type Episode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rhythm        Rhythm                 `protobuf:"varint,1,opt,name=rhythm,proto3,enum=heartwire.v1.Rhythm" json:"rhythm,omitempty"`
+	Device        string                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	Boot          uint64                 `protobuf:"varint,3,opt,name=boot,proto3" json:"boot,omitempty"`
+	Onset         uint64                 `protobuf:"varint,4,opt,name=onset,proto3" json:"onset,omitempty"`                    // sample of its first beat, or where its waveform begins
+	OnsetUs       int64                  `protobuf:"varint,5,opt,name=onset_us,json=onsetUs,proto3" json:"onset_us,omitempty"` // sample time of it
+	End           *uint64                `protobuf:"varint,6,opt,name=end,proto3,oneof" json:"end,omitempty"`                  // sample of its last beat, or where its waveform ends; absent while it goes on
+	EndUs         int64                  `protobuf:"varint,7,opt,name=end_us,json=endUs,proto3" json:"end_us,omitempty"`       // 0 while it goes on
+	Beats         uint32                 `protobuf:"varint,8,opt,name=beats,proto3" json:"beats,omitempty"`                    // in it so far; 0 where beats are not to be trusted
+	Rate          float64                `protobuf:"fixed64,9,opt,name=rate,proto3" json:"rate,omitempty"`                     // beats /min, mean over it; 0: unknown
+	Cut           bool                   `protobuf:"varint,10,opt,name=cut,proto3" json:"cut,omitempty"`                       // its end is not known: a gap, a lead that fell off, or the key was left
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Episode) Reset() {
+	*x = Episode{}
+	mi := &file_chart_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Episode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Episode) ProtoMessage() {}
+
+func (x *Episode) ProtoReflect() protoreflect.Message {
+	mi := &file_chart_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Episode.ProtoReflect.Descriptor instead.
+func (*Episode) Descriptor() ([]byte, []int) {
+	return file_chart_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Episode) GetRhythm() Rhythm {
+	if x != nil {
+		return x.Rhythm
+	}
+	return Rhythm_RHYTHM_UNSPECIFIED
+}
+
+func (x *Episode) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *Episode) GetBoot() uint64 {
+	if x != nil {
+		return x.Boot
+	}
+	return 0
+}
+
+func (x *Episode) GetOnset() uint64 {
+	if x != nil {
+		return x.Onset
+	}
+	return 0
+}
+
+func (x *Episode) GetOnsetUs() int64 {
+	if x != nil {
+		return x.OnsetUs
+	}
+	return 0
+}
+
+func (x *Episode) GetEnd() uint64 {
+	if x != nil && x.End != nil {
+		return *x.End
+	}
+	return 0
+}
+
+func (x *Episode) GetEndUs() int64 {
+	if x != nil {
+		return x.EndUs
+	}
+	return 0
+}
+
+func (x *Episode) GetBeats() uint32 {
+	if x != nil {
+		return x.Beats
+	}
+	return 0
+}
+
+func (x *Episode) GetRate() float64 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
+func (x *Episode) GetCut() bool {
+	if x != nil {
+		return x.Cut
+	}
+	return false
+}
+
+// Variability of the normal intervals of five minutes, said at their end (Task
+// Force of ESC and NASPE 1996, Eur. Heart J. 17:354).
+type Variability struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FromUs        int64                  `protobuf:"varint,1,opt,name=from_us,json=fromUs,proto3" json:"from_us,omitempty"` // sample time
+	Intervals     uint32                 `protobuf:"varint,2,opt,name=intervals,proto3" json:"intervals,omitempty"`         // between two class N beats, in it
+	MeanMs        float64                `protobuf:"fixed64,3,opt,name=mean_ms,json=meanMs,proto3" json:"mean_ms,omitempty"`
+	SdnnMs        float64                `protobuf:"fixed64,4,opt,name=sdnn_ms,json=sdnnMs,proto3" json:"sdnn_ms,omitempty"`
+	RmssdMs       float64                `protobuf:"fixed64,5,opt,name=rmssd_ms,json=rmssdMs,proto3" json:"rmssd_ms,omitempty"`
+	Pnn50         float64                `protobuf:"fixed64,6,opt,name=pnn50,proto3" json:"pnn50,omitempty"`              // 0 to 1
+	LfMs2         float64                `protobuf:"fixed64,7,opt,name=lf_ms2,json=lfMs2,proto3" json:"lf_ms2,omitempty"` // 0.04 to 0.15 Hz
+	HfMs2         float64                `protobuf:"fixed64,8,opt,name=hf_ms2,json=hfMs2,proto3" json:"hf_ms2,omitempty"` // 0.15 to 0.4 Hz
+	LfHf          float64                `protobuf:"fixed64,9,opt,name=lf_hf,json=lfHf,proto3" json:"lf_hf,omitempty"`    // 0 where hf is 0
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Variability) Reset() {
+	*x = Variability{}
+	mi := &file_chart_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Variability) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Variability) ProtoMessage() {}
+
+func (x *Variability) ProtoReflect() protoreflect.Message {
+	mi := &file_chart_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Variability.ProtoReflect.Descriptor instead.
+func (*Variability) Descriptor() ([]byte, []int) {
+	return file_chart_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Variability) GetFromUs() int64 {
+	if x != nil {
+		return x.FromUs
+	}
+	return 0
+}
+
+func (x *Variability) GetIntervals() uint32 {
+	if x != nil {
+		return x.Intervals
+	}
+	return 0
+}
+
+func (x *Variability) GetMeanMs() float64 {
+	if x != nil {
+		return x.MeanMs
+	}
+	return 0
+}
+
+func (x *Variability) GetSdnnMs() float64 {
+	if x != nil {
+		return x.SdnnMs
+	}
+	return 0
+}
+
+func (x *Variability) GetRmssdMs() float64 {
+	if x != nil {
+		return x.RmssdMs
+	}
+	return 0
+}
+
+func (x *Variability) GetPnn50() float64 {
+	if x != nil {
+		return x.Pnn50
+	}
+	return 0
+}
+
+func (x *Variability) GetLfMs2() float64 {
+	if x != nil {
+		return x.LfMs2
+	}
+	return 0
+}
+
+func (x *Variability) GetHfMs2() float64 {
+	if x != nil {
+		return x.HfMs2
+	}
+	return 0
+}
+
+func (x *Variability) GetLfHf() float64 {
+	if x != nil {
+		return x.LfHf
+	}
+	return 0
+}
+
 type RR struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Class         BeatClass              `protobuf:"varint,1,opt,name=class,proto3,enum=heartwire.v1.BeatClass" json:"class,omitempty"` // of the beat that ended it
@@ -401,7 +747,7 @@ type RR struct {
 
 func (x *RR) Reset() {
 	*x = RR{}
-	mi := &file_chart_proto_msgTypes[2]
+	mi := &file_chart_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -413,7 +759,7 @@ func (x *RR) String() string {
 func (*RR) ProtoMessage() {}
 
 func (x *RR) ProtoReflect() protoreflect.Message {
-	mi := &file_chart_proto_msgTypes[2]
+	mi := &file_chart_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -426,7 +772,7 @@ func (x *RR) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RR.ProtoReflect.Descriptor instead.
 func (*RR) Descriptor() ([]byte, []int) {
-	return file_chart_proto_rawDescGZIP(), []int{2}
+	return file_chart_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RR) GetClass() BeatClass {
@@ -470,7 +816,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_chart_proto_msgTypes[3]
+	mi := &file_chart_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +828,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_chart_proto_msgTypes[3]
+	mi := &file_chart_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +841,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_chart_proto_rawDescGZIP(), []int{3}
+	return file_chart_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Limits) GetUnit() string {
@@ -544,7 +890,7 @@ type Limit struct {
 
 func (x *Limit) Reset() {
 	*x = Limit{}
-	mi := &file_chart_proto_msgTypes[4]
+	mi := &file_chart_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +902,7 @@ func (x *Limit) String() string {
 func (*Limit) ProtoMessage() {}
 
 func (x *Limit) ProtoReflect() protoreflect.Message {
-	mi := &file_chart_proto_msgTypes[4]
+	mi := &file_chart_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +915,7 @@ func (x *Limit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limit.ProtoReflect.Descriptor instead.
 func (*Limit) Descriptor() ([]byte, []int) {
-	return file_chart_proto_rawDescGZIP(), []int{4}
+	return file_chart_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Limit) GetRule() string {
@@ -647,14 +993,16 @@ var File_chart_proto protoreflect.FileDescriptor
 const file_chart_proto_rawDesc = "" +
 	"\n" +
 	"\vchart.proto\x12\fheartwire.v1\x1a\x11annotations.proto\x1a\fframes.proto\x1a\vpatch.proto\x1a\n" +
-	"tick.proto\"\xd3\x02\n" +
+	"tick.proto\"\xc5\x03\n" +
 	"\x05Chart\x12\x18\n" +
 	"\apatient\x18\x01 \x01(\tR\apatient\x12\x17\n" +
 	"\atime_us\x18\x02 \x01(\x03R\x06timeUs\x12.\n" +
 	"\x06second\x18\x03 \x01(\v2\x14.heartwire.v1.SecondH\x00R\x06second\x12+\n" +
 	"\x05vital\x18\x05 \x01(\v2\x13.heartwire.v1.VitalH\x00R\x05vital\x12.\n" +
 	"\x06limits\x18\x06 \x01(\v2\x14.heartwire.v1.LimitsH\x00R\x06limits\x121\n" +
-	"\abinding\x18\t \x01(\v2\x15.heartwire.v1.BindingH\x00R\abinding\x12%\n" +
+	"\abinding\x18\t \x01(\v2\x15.heartwire.v1.BindingH\x00R\abinding\x121\n" +
+	"\aepisode\x18\a \x01(\v2\x15.heartwire.v1.EpisodeH\x00R\aepisode\x12=\n" +
+	"\vvariability\x18\b \x01(\v2\x19.heartwire.v1.VariabilityH\x00R\vvariability\x12%\n" +
 	"\x03gap\x18\n" +
 	" \x01(\v2\x11.heartwire.v1.GapH\x00R\x03gap\x12(\n" +
 	"\x04tick\x18\x0f \x01(\v2\x12.heartwire.v1.TickH\x00R\x04tickB\x06\n" +
@@ -691,7 +1039,30 @@ const file_chart_proto_rawDesc = "" +
 	"\n" +
 	"_rate_fastB\f\n" +
 	"\n" +
-	"_rate_slow\"t\n" +
+	"_rate_slow\"\x86\x02\n" +
+	"\aEpisode\x12,\n" +
+	"\x06rhythm\x18\x01 \x01(\x0e2\x14.heartwire.v1.RhythmR\x06rhythm\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\x12\x12\n" +
+	"\x04boot\x18\x03 \x01(\x04R\x04boot\x12\x14\n" +
+	"\x05onset\x18\x04 \x01(\x04R\x05onset\x12\x19\n" +
+	"\bonset_us\x18\x05 \x01(\x03R\aonsetUs\x12\x15\n" +
+	"\x03end\x18\x06 \x01(\x04H\x00R\x03end\x88\x01\x01\x12\x15\n" +
+	"\x06end_us\x18\a \x01(\x03R\x05endUs\x12\x14\n" +
+	"\x05beats\x18\b \x01(\rR\x05beats\x12\x12\n" +
+	"\x04rate\x18\t \x01(\x01R\x04rate\x12\x10\n" +
+	"\x03cut\x18\n" +
+	" \x01(\bR\x03cutB\x06\n" +
+	"\x04_end\"\xea\x01\n" +
+	"\vVariability\x12\x17\n" +
+	"\afrom_us\x18\x01 \x01(\x03R\x06fromUs\x12\x1c\n" +
+	"\tintervals\x18\x02 \x01(\rR\tintervals\x12\x17\n" +
+	"\amean_ms\x18\x03 \x01(\x01R\x06meanMs\x12\x17\n" +
+	"\asdnn_ms\x18\x04 \x01(\x01R\x06sdnnMs\x12\x19\n" +
+	"\brmssd_ms\x18\x05 \x01(\x01R\armssdMs\x12\x14\n" +
+	"\x05pnn50\x18\x06 \x01(\x01R\x05pnn50\x12\x15\n" +
+	"\x06lf_ms2\x18\a \x01(\x01R\x05lfMs2\x12\x15\n" +
+	"\x06hf_ms2\x18\b \x01(\x01R\x05hfMs2\x12\x13\n" +
+	"\x05lf_hf\x18\t \x01(\x01R\x04lfHf\"t\n" +
 	"\x02RR\x12-\n" +
 	"\x05class\x18\x01 \x01(\x0e2\x17.heartwire.v1.BeatClassR\x05class\x12\x0e\n" +
 	"\x02ms\x18\x02 \x01(\x01R\x02ms\x12\x16\n" +
@@ -716,7 +1087,24 @@ const file_chart_proto_rawDesc = "" +
 	"\x06author\x18\b \x01(\tR\x06author\x12\x15\n" +
 	"\x06set_us\x18\t \x01(\x03R\x05setUs\x12\x16\n" +
 	"\x06reason\x18\n" +
-	" \x01(\tR\x06reasonB\x12Z\x10heartwire/topicsb\x06proto3"
+	" \x01(\tR\x06reason*\xad\x02\n" +
+	"\x06Rhythm\x12\x16\n" +
+	"\x12RHYTHM_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eRHYTHM_COUPLET\x10\x01\x12\x10\n" +
+	"\fRHYTHM_V_RUN\x10\x02\x12\r\n" +
+	"\tRHYTHM_VT\x10\x03\x12\x1a\n" +
+	"\x16RHYTHM_IDIOVENTRICULAR\x10\x04\x12\x13\n" +
+	"\x0fRHYTHM_BIGEMINY\x10\x05\x12\x14\n" +
+	"\x10RHYTHM_TRIGEMINY\x10\x06\x12\x11\n" +
+	"\rRHYTHM_R_ON_T\x10\a\x12\x0e\n" +
+	"\n" +
+	"RHYTHM_SVT\x10\b\x12\r\n" +
+	"\tRHYTHM_AF\x10\t\x12\x17\n" +
+	"\x13RHYTHM_DROPPED_BEAT\x10\n" +
+	"\x12\r\n" +
+	"\tRHYTHM_VF\x10\v\x12\x1e\n" +
+	"\x1aRHYTHM_VENTRICULAR_FLUTTER\x10\f\x12\x15\n" +
+	"\x11RHYTHM_NO_CAPTURE\x10\rB\x12Z\x10heartwire/topicsb\x06proto3"
 
 var (
 	file_chart_proto_rawDescOnce sync.Once
@@ -730,34 +1118,41 @@ func file_chart_proto_rawDescGZIP() []byte {
 	return file_chart_proto_rawDescData
 }
 
-var file_chart_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_chart_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_chart_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_chart_proto_goTypes = []any{
-	(*Chart)(nil),   // 0: heartwire.v1.Chart
-	(*Second)(nil),  // 1: heartwire.v1.Second
-	(*RR)(nil),      // 2: heartwire.v1.RR
-	(*Limits)(nil),  // 3: heartwire.v1.Limits
-	(*Limit)(nil),   // 4: heartwire.v1.Limit
-	(*Vital)(nil),   // 5: heartwire.v1.Vital
-	(*Binding)(nil), // 6: heartwire.v1.Binding
-	(*Gap)(nil),     // 7: heartwire.v1.Gap
-	(*Tick)(nil),    // 8: heartwire.v1.Tick
-	(BeatClass)(0),  // 9: heartwire.v1.BeatClass
+	(Rhythm)(0),         // 0: heartwire.v1.Rhythm
+	(*Chart)(nil),       // 1: heartwire.v1.Chart
+	(*Second)(nil),      // 2: heartwire.v1.Second
+	(*Episode)(nil),     // 3: heartwire.v1.Episode
+	(*Variability)(nil), // 4: heartwire.v1.Variability
+	(*RR)(nil),          // 5: heartwire.v1.RR
+	(*Limits)(nil),      // 6: heartwire.v1.Limits
+	(*Limit)(nil),       // 7: heartwire.v1.Limit
+	(*Vital)(nil),       // 8: heartwire.v1.Vital
+	(*Binding)(nil),     // 9: heartwire.v1.Binding
+	(*Gap)(nil),         // 10: heartwire.v1.Gap
+	(*Tick)(nil),        // 11: heartwire.v1.Tick
+	(BeatClass)(0),      // 12: heartwire.v1.BeatClass
 }
 var file_chart_proto_depIdxs = []int32{
-	1, // 0: heartwire.v1.Chart.second:type_name -> heartwire.v1.Second
-	5, // 1: heartwire.v1.Chart.vital:type_name -> heartwire.v1.Vital
-	3, // 2: heartwire.v1.Chart.limits:type_name -> heartwire.v1.Limits
-	6, // 3: heartwire.v1.Chart.binding:type_name -> heartwire.v1.Binding
-	7, // 4: heartwire.v1.Chart.gap:type_name -> heartwire.v1.Gap
-	8, // 5: heartwire.v1.Chart.tick:type_name -> heartwire.v1.Tick
-	2, // 6: heartwire.v1.Second.rr:type_name -> heartwire.v1.RR
-	9, // 7: heartwire.v1.RR.class:type_name -> heartwire.v1.BeatClass
-	4, // 8: heartwire.v1.Limits.limits:type_name -> heartwire.v1.Limit
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	2,  // 0: heartwire.v1.Chart.second:type_name -> heartwire.v1.Second
+	8,  // 1: heartwire.v1.Chart.vital:type_name -> heartwire.v1.Vital
+	6,  // 2: heartwire.v1.Chart.limits:type_name -> heartwire.v1.Limits
+	9,  // 3: heartwire.v1.Chart.binding:type_name -> heartwire.v1.Binding
+	3,  // 4: heartwire.v1.Chart.episode:type_name -> heartwire.v1.Episode
+	4,  // 5: heartwire.v1.Chart.variability:type_name -> heartwire.v1.Variability
+	10, // 6: heartwire.v1.Chart.gap:type_name -> heartwire.v1.Gap
+	11, // 7: heartwire.v1.Chart.tick:type_name -> heartwire.v1.Tick
+	5,  // 8: heartwire.v1.Second.rr:type_name -> heartwire.v1.RR
+	0,  // 9: heartwire.v1.Episode.rhythm:type_name -> heartwire.v1.Rhythm
+	12, // 10: heartwire.v1.RR.class:type_name -> heartwire.v1.BeatClass
+	7,  // 11: heartwire.v1.Limits.limits:type_name -> heartwire.v1.Limit
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_chart_proto_init() }
@@ -774,22 +1169,26 @@ func file_chart_proto_init() {
 		(*Chart_Vital)(nil),
 		(*Chart_Limits)(nil),
 		(*Chart_Binding)(nil),
+		(*Chart_Episode)(nil),
+		(*Chart_Variability)(nil),
 		(*Chart_Gap)(nil),
 		(*Chart_Tick)(nil),
 	}
 	file_chart_proto_msgTypes[1].OneofWrappers = []any{}
+	file_chart_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chart_proto_rawDesc), len(file_chart_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   5,
+			NumEnums:      1,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_chart_proto_goTypes,
 		DependencyIndexes: file_chart_proto_depIdxs,
+		EnumInfos:         file_chart_proto_enumTypes,
 		MessageInfos:      file_chart_proto_msgTypes,
 	}.Build()
 	File_chart_proto = out.File

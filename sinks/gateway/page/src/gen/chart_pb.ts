@@ -2,8 +2,8 @@
 // @generated from file chart.proto (package heartwire.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { BeatClass, Gap } from "./annotations_pb";
 import { file_annotations } from "./annotations_pb";
 import type { Binding } from "./frames_pb";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file chart.proto.
  */
 export const file_chart: GenFile = /*@__PURE__*/
-  fileDesc("CgtjaGFydC5wcm90bxIMaGVhcnR3aXJlLnYxIpcCCgVDaGFydBIPCgdwYXRpZW50GAEgASgJEg8KB3RpbWVfdXMYAiABKAMSJgoGc2Vjb25kGAMgASgLMhQuaGVhcnR3aXJlLnYxLlNlY29uZEgAEiQKBXZpdGFsGAUgASgLMhMuaGVhcnR3aXJlLnYxLlZpdGFsSAASJgoGbGltaXRzGAYgASgLMhQuaGVhcnR3aXJlLnYxLkxpbWl0c0gAEigKB2JpbmRpbmcYCSABKAsyFS5oZWFydHdpcmUudjEuQmluZGluZ0gAEiAKA2dhcBgKIAEoCzIRLmhlYXJ0d2lyZS52MS5HYXBIABIiCgR0aWNrGA8gASgLMhIuaGVhcnR3aXJlLnYxLlRpY2tIAEIGCgRraW5kIoEECgZTZWNvbmQSHAoCcnIYASADKAsyEC5oZWFydHdpcmUudjEuUlISEQoEcmF0ZRgCIAEoAUgAiAEBEhkKDHNpbmNlX2JlYXRfcxgDIAEoAUgBiAEBEhYKDnNpbmNlX3NhbXBsZV9zGAQgASgBEhEKCXN1c3BlbmRlZBgFIAEoCBIRCglsZWFkc19vZmYYBiADKAkSEAoIbGVhZF9vZmYYByABKAgSDwoHcXVhbGl0eRgIIAEoARIMCgRsZWFkGAkgASgJEhQKDHZfcGVyX21pbnV0ZRgKIAEoDRIcCg9iYXR0ZXJ5X3BlcmNlbnQYCyABKA1IAogBARIWCg5jbG9ja19vZmZzZXRfcxgMIAEoARIPCgdmcmFtZV9zGA0gASgBEhYKCXJhdGVfZmFzdBgOIAEoAUgDiAEBEhYKCXJhdGVfc2xvdxgPIAEoAUgEiAEBEg4KBmRldmljZRgQIAEoCRIMCgRib290GBEgASgEEg4KBnNhbXBsZRgSIAEoBBIRCglzYW1wbGVfdXMYEyABKAMSEAoIcmVib290ZWQYFCABKAgSEgoKbGVhZF9vZmZfcxgVIAEoAUIHCgVfcmF0ZUIPCg1fc2luY2VfYmVhdF9zQhIKEF9iYXR0ZXJ5X3BlcmNlbnRCDAoKX3JhdGVfZmFzdEIMCgpfcmF0ZV9zbG93IlkKAlJSEiYKBWNsYXNzGAEgASgOMhcuaGVhcnR3aXJlLnYxLkJlYXRDbGFzcxIKCgJtcxgCIAEoARIOCgZzYW1wbGUYAyABKAQSDwoHdGltZV91cxgEIAEoAyJeCgZMaW1pdHMSDAoEdW5pdBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgEEiMKBmxpbWl0cxgDIAMoCzITLmhlYXJ0d2lyZS52MS5MaW1pdBIQCghyZXN0YXRlZBgEIAEoCCKmAQoFTGltaXQSDAoEcnVsZRgBIAEoCRINCgV2YWx1ZRgCIAEoARIMCgR1bml0GAMgASgJEhIKCmR1cmF0aW9uX3MYBCABKAESEgoKaHlzdGVyZXNpcxgFIAEoARILCgNvZmYYBiABKAgSDQoFbGF5ZXIYByABKAkSDgoGYXV0aG9yGAggASgJEg4KBnNldF91cxgJIAEoAxIOCgZyZWFzb24YCiABKAlCEloQaGVhcnR3aXJlL3RvcGljc2IGcHJvdG8z", [file_annotations, file_frames, file_patch, file_tick]);
+  fileDesc("CgtjaGFydC5wcm90bxIMaGVhcnR3aXJlLnYxIvMCCgVDaGFydBIPCgdwYXRpZW50GAEgASgJEg8KB3RpbWVfdXMYAiABKAMSJgoGc2Vjb25kGAMgASgLMhQuaGVhcnR3aXJlLnYxLlNlY29uZEgAEiQKBXZpdGFsGAUgASgLMhMuaGVhcnR3aXJlLnYxLlZpdGFsSAASJgoGbGltaXRzGAYgASgLMhQuaGVhcnR3aXJlLnYxLkxpbWl0c0gAEigKB2JpbmRpbmcYCSABKAsyFS5oZWFydHdpcmUudjEuQmluZGluZ0gAEigKB2VwaXNvZGUYByABKAsyFS5oZWFydHdpcmUudjEuRXBpc29kZUgAEjAKC3ZhcmlhYmlsaXR5GAggASgLMhkuaGVhcnR3aXJlLnYxLlZhcmlhYmlsaXR5SAASIAoDZ2FwGAogASgLMhEuaGVhcnR3aXJlLnYxLkdhcEgAEiIKBHRpY2sYDyABKAsyEi5oZWFydHdpcmUudjEuVGlja0gAQgYKBGtpbmQigQQKBlNlY29uZBIcCgJychgBIAMoCzIQLmhlYXJ0d2lyZS52MS5SUhIRCgRyYXRlGAIgASgBSACIAQESGQoMc2luY2VfYmVhdF9zGAMgASgBSAGIAQESFgoOc2luY2Vfc2FtcGxlX3MYBCABKAESEQoJc3VzcGVuZGVkGAUgASgIEhEKCWxlYWRzX29mZhgGIAMoCRIQCghsZWFkX29mZhgHIAEoCBIPCgdxdWFsaXR5GAggASgBEgwKBGxlYWQYCSABKAkSFAoMdl9wZXJfbWludXRlGAogASgNEhwKD2JhdHRlcnlfcGVyY2VudBgLIAEoDUgCiAEBEhYKDmNsb2NrX29mZnNldF9zGAwgASgBEg8KB2ZyYW1lX3MYDSABKAESFgoJcmF0ZV9mYXN0GA4gASgBSAOIAQESFgoJcmF0ZV9zbG93GA8gASgBSASIAQESDgoGZGV2aWNlGBAgASgJEgwKBGJvb3QYESABKAQSDgoGc2FtcGxlGBIgASgEEhEKCXNhbXBsZV91cxgTIAEoAxIQCghyZWJvb3RlZBgUIAEoCBISCgpsZWFkX29mZl9zGBUgASgBQgcKBV9yYXRlQg8KDV9zaW5jZV9iZWF0X3NCEgoQX2JhdHRlcnlfcGVyY2VudEIMCgpfcmF0ZV9mYXN0QgwKCl9yYXRlX3Nsb3ciwgEKB0VwaXNvZGUSJAoGcmh5dGhtGAEgASgOMhQuaGVhcnR3aXJlLnYxLlJoeXRobRIOCgZkZXZpY2UYAiABKAkSDAoEYm9vdBgDIAEoBBINCgVvbnNldBgEIAEoBBIQCghvbnNldF91cxgFIAEoAxIQCgNlbmQYBiABKARIAIgBARIOCgZlbmRfdXMYByABKAMSDQoFYmVhdHMYCCABKA0SDAoEcmF0ZRgJIAEoARILCgNjdXQYCiABKAhCBgoEX2VuZCKjAQoLVmFyaWFiaWxpdHkSDwoHZnJvbV91cxgBIAEoAxIRCglpbnRlcnZhbHMYAiABKA0SDwoHbWVhbl9tcxgDIAEoARIPCgdzZG5uX21zGAQgASgBEhAKCHJtc3NkX21zGAUgASgBEg0KBXBubjUwGAYgASgBEg4KBmxmX21zMhgHIAEoARIOCgZoZl9tczIYCCABKAESDQoFbGZfaGYYCSABKAEiWQoCUlISJgoFY2xhc3MYASABKA4yFy5oZWFydHdpcmUudjEuQmVhdENsYXNzEgoKAm1zGAIgASgBEg4KBnNhbXBsZRgDIAEoBBIPCgd0aW1lX3VzGAQgASgDIl4KBkxpbWl0cxIMCgR1bml0GAEgASgJEg8KB3ZlcnNpb24YAiABKAQSIwoGbGltaXRzGAMgAygLMhMuaGVhcnR3aXJlLnYxLkxpbWl0EhAKCHJlc3RhdGVkGAQgASgIIqYBCgVMaW1pdBIMCgRydWxlGAEgASgJEg0KBXZhbHVlGAIgASgBEgwKBHVuaXQYAyABKAkSEgoKZHVyYXRpb25fcxgEIAEoARISCgpoeXN0ZXJlc2lzGAUgASgBEgsKA29mZhgGIAEoCBINCgVsYXllchgHIAEoCRIOCgZhdXRob3IYCCABKAkSDgoGc2V0X3VzGAkgASgDEg4KBnJlYXNvbhgKIAEoCSqtAgoGUmh5dGhtEhYKElJIWVRITV9VTlNQRUNJRklFRBAAEhIKDlJIWVRITV9DT1VQTEVUEAESEAoMUkhZVEhNX1ZfUlVOEAISDQoJUkhZVEhNX1ZUEAMSGgoWUkhZVEhNX0lESU9WRU5UUklDVUxBUhAEEhMKD1JIWVRITV9CSUdFTUlOWRAFEhQKEFJIWVRITV9UUklHRU1JTlkQBhIRCg1SSFlUSE1fUl9PTl9UEAcSDgoKUkhZVEhNX1NWVBAIEg0KCVJIWVRITV9BRhAJEhcKE1JIWVRITV9EUk9QUEVEX0JFQVQQChINCglSSFlUSE1fVkYQCxIeChpSSFlUSE1fVkVOVFJJQ1VMQVJfRkxVVFRFUhAMEhUKEVJIWVRITV9OT19DQVBUVVJFEA1CEloQaGVhcnR3aXJlL3RvcGljc2IGcHJvdG8z", [file_annotations, file_frames, file_patch, file_tick]);
 
 /**
  * Chart is a record of the topic chart: what is known, ordered and done about a patient.
@@ -67,6 +67,18 @@ export type Chart = Message<"heartwire.v1.Chart"> & {
      */
     value: Binding;
     case: "binding";
+  } | {
+    /**
+     * @generated from field: heartwire.v1.Episode episode = 7;
+     */
+    value: Episode;
+    case: "episode";
+  } | {
+    /**
+     * @generated from field: heartwire.v1.Variability variability = 8;
+     */
+    value: Variability;
+    case: "variability";
   } | {
     /**
      * records of the patient were lost before they were read (cause overtaken): nothing is known of the time between
@@ -245,6 +257,159 @@ export const SecondSchema: GenMessage<Second> = /*@__PURE__*/
   messageDesc(file_chart, 1);
 
 /**
+ * Episode is one stretch of one rhythm. It is said when it is known, again
+ * when what it is of changes (a run that becomes VT), and when it has ended;
+ * onset and rhythm's kind tell which one it is. What is momentary (a couplet, R
+ * on T) is said once, with its end.
+ *
+ * @generated from message heartwire.v1.Episode
+ */
+export type Episode = Message<"heartwire.v1.Episode"> & {
+  /**
+   * @generated from field: heartwire.v1.Rhythm rhythm = 1;
+   */
+  rhythm: Rhythm;
+
+  /**
+   * @generated from field: string device = 2;
+   */
+  device: string;
+
+  /**
+   * @generated from field: uint64 boot = 3;
+   */
+  boot: bigint;
+
+  /**
+   * sample of its first beat, or where its waveform begins
+   *
+   * @generated from field: uint64 onset = 4;
+   */
+  onset: bigint;
+
+  /**
+   * sample time of it
+   *
+   * @generated from field: int64 onset_us = 5;
+   */
+  onsetUs: bigint;
+
+  /**
+   * sample of its last beat, or where its waveform ends; absent while it goes on
+   *
+   * @generated from field: optional uint64 end = 6;
+   */
+  end?: bigint | undefined;
+
+  /**
+   * 0 while it goes on
+   *
+   * @generated from field: int64 end_us = 7;
+   */
+  endUs: bigint;
+
+  /**
+   * in it so far; 0 where beats are not to be trusted
+   *
+   * @generated from field: uint32 beats = 8;
+   */
+  beats: number;
+
+  /**
+   * beats /min, mean over it; 0: unknown
+   *
+   * @generated from field: double rate = 9;
+   */
+  rate: number;
+
+  /**
+   * its end is not known: a gap, a lead that fell off, or the key was left
+   *
+   * @generated from field: bool cut = 10;
+   */
+  cut: boolean;
+};
+
+/**
+ * Describes the message heartwire.v1.Episode.
+ * Use `create(EpisodeSchema)` to create a new message.
+ */
+export const EpisodeSchema: GenMessage<Episode> = /*@__PURE__*/
+  messageDesc(file_chart, 2);
+
+/**
+ * Variability of the normal intervals of five minutes, said at their end (Task
+ * Force of ESC and NASPE 1996, Eur. Heart J. 17:354).
+ *
+ * @generated from message heartwire.v1.Variability
+ */
+export type Variability = Message<"heartwire.v1.Variability"> & {
+  /**
+   * sample time
+   *
+   * @generated from field: int64 from_us = 1;
+   */
+  fromUs: bigint;
+
+  /**
+   * between two class N beats, in it
+   *
+   * @generated from field: uint32 intervals = 2;
+   */
+  intervals: number;
+
+  /**
+   * @generated from field: double mean_ms = 3;
+   */
+  meanMs: number;
+
+  /**
+   * @generated from field: double sdnn_ms = 4;
+   */
+  sdnnMs: number;
+
+  /**
+   * @generated from field: double rmssd_ms = 5;
+   */
+  rmssdMs: number;
+
+  /**
+   * 0 to 1
+   *
+   * @generated from field: double pnn50 = 6;
+   */
+  pnn50: number;
+
+  /**
+   * 0.04 to 0.15 Hz
+   *
+   * @generated from field: double lf_ms2 = 7;
+   */
+  lfMs2: number;
+
+  /**
+   * 0.15 to 0.4 Hz
+   *
+   * @generated from field: double hf_ms2 = 8;
+   */
+  hfMs2: number;
+
+  /**
+   * 0 where hf is 0
+   *
+   * @generated from field: double lf_hf = 9;
+   */
+  lfHf: number;
+};
+
+/**
+ * Describes the message heartwire.v1.Variability.
+ * Use `create(VariabilitySchema)` to create a new message.
+ */
+export const VariabilitySchema: GenMessage<Variability> = /*@__PURE__*/
+  messageDesc(file_chart, 3);
+
+/**
  * @generated from message heartwire.v1.RR
  */
 export type RR = Message<"heartwire.v1.RR"> & {
@@ -276,7 +441,7 @@ export type RR = Message<"heartwire.v1.RR"> & {
  * Use `create(RRSchema)` to create a new message.
  */
 export const RRSchema: GenMessage<RR> = /*@__PURE__*/
-  messageDesc(file_chart, 2);
+  messageDesc(file_chart, 4);
 
 /**
  * Limits is the whole set of limits in force for a patient, each with its layer.
@@ -314,7 +479,7 @@ export type Limits = Message<"heartwire.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_chart, 3);
+  messageDesc(file_chart, 5);
 
 /**
  * @generated from message heartwire.v1.Limit
@@ -384,5 +549,107 @@ export type Limit = Message<"heartwire.v1.Limit"> & {
  * Use `create(LimitSchema)` to create a new message.
  */
 export const LimitSchema: GenMessage<Limit> = /*@__PURE__*/
-  messageDesc(file_chart, 4);
+  messageDesc(file_chart, 6);
+
+/**
+ * Rhythm is what an episode is of, with definitions that are the same for
+ * every patient (stages/rhythm/DESIGN.md gives their sources).
+ *
+ * @generated from enum heartwire.v1.Rhythm
+ */
+export enum Rhythm {
+  /**
+   * @generated from enum value: RHYTHM_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * two class V beats in a row
+   *
+   * @generated from enum value: RHYTHM_COUPLET = 1;
+   */
+  COUPLET = 1,
+
+  /**
+   * three or four at > 100 /min
+   *
+   * @generated from enum value: RHYTHM_V_RUN = 2;
+   */
+  V_RUN = 2,
+
+  /**
+   * ventricular tachycardia: five or more at > 100 /min
+   *
+   * @generated from enum value: RHYTHM_VT = 3;
+   */
+  VT = 3,
+
+  /**
+   * accelerated: three or more at 50 to 100 /min
+   *
+   * @generated from enum value: RHYTHM_IDIOVENTRICULAR = 4;
+   */
+  IDIOVENTRICULAR = 4,
+
+  /**
+   * @generated from enum value: RHYTHM_BIGEMINY = 5;
+   */
+  BIGEMINY = 5,
+
+  /**
+   * @generated from enum value: RHYTHM_TRIGEMINY = 6;
+   */
+  TRIGEMINY = 6,
+
+  /**
+   * @generated from enum value: RHYTHM_R_ON_T = 7;
+   */
+  R_ON_T = 7,
+
+  /**
+   * supraventricular tachycardia
+   *
+   * @generated from enum value: RHYTHM_SVT = 8;
+   */
+  SVT = 8,
+
+  /**
+   * atrial fibrillation
+   *
+   * @generated from enum value: RHYTHM_AF = 9;
+   */
+  AF = 9,
+
+  /**
+   * an interval about twice those around it: a candidate
+   *
+   * @generated from enum value: RHYTHM_DROPPED_BEAT = 10;
+   */
+  DROPPED_BEAT = 10,
+
+  /**
+   * ventricular fibrillation
+   *
+   * @generated from enum value: RHYTHM_VF = 11;
+   */
+  VF = 11,
+
+  /**
+   * @generated from enum value: RHYTHM_VENTRICULAR_FLUTTER = 12;
+   */
+  VENTRICULAR_FLUTTER = 12,
+
+  /**
+   * pace pulses that no beat follows
+   *
+   * @generated from enum value: RHYTHM_NO_CAPTURE = 13;
+   */
+  NO_CAPTURE = 13,
+}
+
+/**
+ * Describes the enum heartwire.v1.Rhythm.
+ */
+export const RhythmSchema: GenEnum<Rhythm> = /*@__PURE__*/
+  enumDesc(file_chart, 0);
 
