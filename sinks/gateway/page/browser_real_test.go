@@ -136,6 +136,45 @@ func changed(a, b image.Image, in image.Rectangle) int {
 	return n
 }
 
+// moves takes pictures until one differs from the first in part of the page, as
+// a trace that is swept does soon, and returns it.
+func (b *browser) moves(in image.Rectangle) image.Image {
+	b.t.Helper()
+	const enough, within = 100, 3 * time.Second
+	first := b.shot("moving-1")
+	for start := time.Now(); ; {
+		next := b.shot("moving-2")
+		n := changed(first, next, in)
+		if n >= enough {
+			return next
+		}
+		if time.Since(start) > within {
+			b.t.Fatalf("%d pixels changed in %v: the strip does not move", n, within)
+		}
+	}
+}
+
+// bare takes pictures until one has no trace in some elements, at most for a
+// second after the page has said why, and returns it.
+func (b *browser) bare(name string, selectors ...string) image.Image {
+	b.t.Helper()
+	for start := time.Now(); ; {
+		picture := b.shot(name)
+		left := map[string]int{}
+		for _, s := range selectors {
+			if n := green(picture, b.box(s)); n > 0 {
+				left[s] = n
+			}
+		}
+		if len(left) == 0 {
+			return picture
+		}
+		if time.Since(start) > time.Second {
+			b.t.Fatalf("trace-green pixels where no trace may be (%s): %v", name, left)
+		}
+	}
+}
+
 // film keeps what the screen shows, also while the main thread hangs: a
 // screenshot would wait for it.
 type film struct {

@@ -33,7 +33,8 @@ type patient struct {
 	wave    func(t float64) float64 // mV at a time in seconds
 	rate    float64
 	alarms  []*topics.Alarm
-	silent  bool // sends no samples
+	silent  bool                      // sends no samples
+	without struct{ from, to uint64 } // samples that are never sent
 	leadOff bool
 	battery uint32
 	quality float64
@@ -199,6 +200,20 @@ func (f *fake) sound() (on, told bool) {
 	return f.sounds[len(f.sounds)-1], true
 }
 
+// hears waits until the page has said whether it can sound.
+func (f *fake) hears(t *testing.T, want bool, within time.Duration) {
+	t.Helper()
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		on, told := f.sound()
+		if told && on == want {
+			return
+		}
+		if time.Since(start) > within {
+			t.Fatalf("after %v the server was not told sound = %v, but %v (told %v)", within, want, on, told)
+		}
+	}
+}
+
 func (p *patient) alarm(state *topics.AlarmState) *topics.Alarm {
 	alarm := &topics.Alarm{Patient: p.bed.Patient, TimeUs: time.Now().UnixMicro(), Kind: &topics.Alarm_State{State: state}}
 	p.alarms = append(p.alarms, alarm)
@@ -227,17 +242,22 @@ func (p *patient) advance(now time.Time) []*topics.Frame {
 	due := uint64(now.Sub(p.from).Seconds() * rate)
 	var frames []*topics.Frame
 	for ; p.next+50 <= due; p.next += 50 {
-		if !p.silent {
+		if out := p.next >= p.without.from && p.next < p.without.to; !out && !p.silent {
 			frames = append(frames, p.frame(p.next, 50))
 		}
 	}
 	return frames
 }
 
+// at is the time of a sample.
+func (p *patient) at(sample uint64) time.Time {
+	return p.from.Add(time.Duration(float64(sample) / rate * 1e9))
+}
+
 func (p *patient) frame(first uint64, count int) *topics.Frame {
 	s := &topics.Samples{
 		Device: p.bed.Device, Boot: p.boot, First: first, Rate: rate, Count: uint32(count),
-		TimeUs:         p.from.Add(time.Duration(float64(first) / rate * 1e9)).UnixMicro(),
+		TimeUs:         p.at(first).UnixMicro(),
 		ArrivalUs:      time.Now().UnixMicro(),
 		BatteryPercent: proto.Uint32(p.battery),
 	}

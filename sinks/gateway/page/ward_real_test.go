@@ -76,8 +76,7 @@ func TestWardOfEverySize(t *testing.T) {
 const cutOff = `[...document.querySelectorAll(".bar .text, .tile .rate, .tile .limits, .tile .box, .tile .fresh")].filter(e => e.scrollWidth > e.clientWidth + 1 ||
 	e.getBoundingClientRect().right > e.closest(".tile, .card").getBoundingClientRect().right).map(e => e.textContent)`
 
-// sameCursor compares the column of the cursor in all strips that are in sight:
-// the column without trace and without hatching, just right of a bright line.
+// sameCursor compares the column of the cursor in all strips that are in sight.
 func sameCursor(t *testing.T, b *browser, picture image.Image, beds int) {
 	t.Helper()
 	first := -1
@@ -86,18 +85,7 @@ func sameCursor(t *testing.T, b *browser, picture image.Image, beds int) {
 		if strip.Max.Y > picture.Bounds().Max.Y {
 			continue
 		}
-		at := -1
-		for x := strip.Min.X + 14; x < strip.Max.X && at < 0; x++ {
-			bright := 0
-			for y := strip.Min.Y + 4; y < strip.Max.Y-4; y++ {
-				if r, _, bl, _ := picture.At(x, y).RGBA(); r>>8 > 120 && bl>>8 > 120 {
-					bright++
-				}
-			}
-			if bright > (strip.Dy()-8)*4/5 {
-				at = x - strip.Min.X
-			}
-		}
+		at := cursor(picture, strip)
 		switch {
 		case at < 0:
 			t.Errorf("bed %d has no cursor", i+1)
@@ -107,6 +95,23 @@ func sameCursor(t *testing.T, b *browser, picture image.Image, beds int) {
 			t.Errorf("bed %d has its cursor at column %d, the first at %d", i+1, at, first)
 		}
 	}
+}
+
+// cursor is the column of a strip's cursor, a bright line over the whole
+// height; -1 where there is none.
+func cursor(picture image.Image, strip image.Rectangle) int {
+	for x := strip.Min.X + 14; x < strip.Max.X; x++ {
+		bright := 0
+		for y := strip.Min.Y + 4; y < strip.Max.Y-4; y++ {
+			if r, _, bl, _ := picture.At(x, y).RGBA(); r>>8 > 120 && bl>>8 > 120 {
+				bright++
+			}
+		}
+		if bright > (strip.Dy()-8)*4/5 {
+			return x - strip.Min.X
+		}
+	}
+	return -1
 }
 
 // everyState is sixteen beds, as the plan's picture has them.
