@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"heartwire/topics"
 )
 
@@ -261,21 +263,28 @@ func TestGapKeepsItsWidth(t *testing.T) {
 	right := left + int(math.Round(frames*float64(frameTime.Milliseconds())*pxPerMs))
 	end := p.at(p.without.to)
 	time.Sleep(time.Until(end)) // the page is behind that by a frame and 0.2 s
-	for {
-		picture := b.shot("gap")
-		// That the cursor is beyond the gap and the trace stands on both sides of it says that it is drawn.
-		if at := cursor(picture, strip); at > right+40 && whole(picture, strip, left-40, left-4) && whole(picture, strip, right+4, right+36) {
-			from, to := hole(picture, strip, (left+right)/2)
-			t.Logf("no trace in columns %d to %d, want %d to %d", from, to, left, right)
-			if from < left-2 || from > left+2 || to < right-2 || to > right+2 {
-				t.Errorf("no trace in columns %d to %d (%d px), want %d to %d (%d px)", from, to, to-from, left, right, right-left)
+	look := func(name string) {
+		t.Helper()
+		for {
+			picture := b.shot(name)
+			// That the cursor is beyond the gap and the trace stands on both sides of it says that it is drawn.
+			if at := cursor(picture, strip); at > right+40 && whole(picture, strip, left-40, left-4) && whole(picture, strip, right+4, right+36) {
+				from, to := hole(picture, strip, (left+right)/2)
+				t.Logf("%s: no trace in columns %d to %d, want %d to %d", name, from, to, left, right)
+				if from < left-2 || from > left+2 || to < right-2 || to > right+2 {
+					t.Errorf("%s: no trace in columns %d to %d (%d px), want %d to %d (%d px)", name, from, to, to-from, left, right, right-left)
+				}
+				return
 			}
-			return
-		}
-		if time.Since(end).Seconds()*1000 > period-1000 {
-			t.Fatal("the strip did not show a trace before and after the gap until the sweep came back to it")
+			if time.Since(end).Seconds()*1000 > period-1000 {
+				t.Fatalf("%s: the strip did not show a trace before and after the gap until the sweep came back to it", name)
+			}
 		}
 	}
+	look("gap")
+	// Colours that change and change back draw the whole strip anew.
+	b.do(chromedp.KeyEvent("d"), chromedp.KeyEvent("d"))
+	look("gap-again")
 }
 
 // whole reports whether each of some columns of a strip holds a piece of the trace.
