@@ -65,7 +65,7 @@ func (processor) Process(s *State, r topics.Record[*topics.Chart], emit func(*to
 			s.heard(c.GetTimeUs())
 			s.lose()
 		}
-	case *topics.Chart_Vital:
+	case *topics.Chart_Vital, *topics.Chart_Episode, *topics.Chart_Variability:
 	default:
 		return fmt.Errorf("a chart record of no kind that this version knows")
 	}

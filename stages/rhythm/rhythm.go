@@ -29,7 +29,7 @@ import (
 // Name is the stage's name, and Version the version of its state's encoding.
 const (
 	Name    = "rhythm"
-	Version = 1
+	Version = 2
 )
 
 const (
@@ -54,7 +54,7 @@ const (
 // Stage is the stage. It is for any number of keys and goroutines: all that it
 // remembers is in the State.
 func Stage() stages.Stage[State, *topics.Annotation, *topics.Chart] {
-	return stages.Stage[State, *topics.Annotation, *topics.Chart]{Name: Name, Version: Version, Processor: processor{}}
+	return stages.Stage[State, *topics.Annotation, *topics.Chart]{Name: Name, Version: Version, Processor: processor{}, Migrate: migrate}
 }
 
 type processor struct{}
@@ -70,22 +70,28 @@ func (processor) Process(s *State, r topics.Record[*topics.Annotation], emit fun
 	if a.GetLate() || s.straggler(a) {
 		return nil
 	}
+	v := voice{s, emit}
 	switch k := a.GetKind().(type) {
 	case *topics.Annotation_Beat:
-		return s.beat(a, k.Beat)
+		return v.beat(a, k.Beat)
 	case *topics.Annotation_Progress:
-		return s.progress(a, k.Progress)
+		return v.progress(a, k.Progress)
 	case *topics.Annotation_Gap:
-		s.gap(a, k.Gap, emit)
+		v.gap(a, k.Gap)
 	case *topics.Annotation_Lead:
-		s.life(a)
-		s.leadState(a, k.Lead)
+		v.life(a)
+		v.leadState(a, k.Lead)
 	case *topics.Annotation_Quality:
-		s.life(a)
+		v.life(a)
 		s.qualityOf(k.Quality)
 	case *topics.Annotation_DeviceState:
 		s.deviceState(k.DeviceState)
 	case *topics.Annotation_PacePulse:
+		v.life(a)
+		s.rhythms.capture.pulse(v, instant{a.GetSample(), a.GetTimeUs()})
+	case *topics.Annotation_Fibrillation:
+		v.life(a)
+		s.rhythms.vf.waveform(v, k.Fibrillation, instant{a.GetSample(), a.GetTimeUs()})
 	default:
 		return fmt.Errorf("an annotation of no kind that this version knows")
 	}
@@ -95,7 +101,7 @@ func (processor) Process(s *State, r topics.Record[*topics.Annotation], emit fun
 // Overtaken forgets what may have changed in what was not read, and says so.
 // Numbers that are still known of the device, such as its battery, stay.
 func (processor) Overtaken(s *State, _ int64, emit func(*topics.Chart)) error {
-	s.overtaken(emit)
+	voice{s, emit}.overtaken()
 	return nil
 }
 
@@ -144,6 +150,7 @@ func (s *State) binding(b *topics.Binding, emit func(*topics.Chart)) {
 	}
 	s.devices = append(s.devices, strings.Clone(b.GetDevice()))
 	s.left, s.away = false, 0
+	s.unpaced = !b.GetPaced() && !s.unassigned()
 	s.now = max(s.now, b.GetAtUs())
 	if !s.unassigned() {
 		// From now on its silence counts. A device that is bound to nobody
@@ -156,6 +163,7 @@ func (s *State) binding(b *topics.Binding, emit func(*topics.Chart)) {
 // leave ends everything about the key.
 func (s *State) leave(b *topics.Binding, emit func(*topics.Chart)) {
 	s.now = max(s.now, b.GetAtUs())
+	voice{s, emit}.begin()
 	s.sayBinding(b, false, emit)
 	*s = State{patient: s.patient, now: s.now, left: true, leftAt: s.now}
 }
@@ -168,118 +176,131 @@ func (s *State) sayBinding(b *topics.Binding, bound bool, emit func(*topics.Char
 }
 
 // life begins a new one when the samples are no longer numbered as before.
-func (s *State) life(a *topics.Annotation) {
-	if a.GetDevice() != s.device || a.GetBoot() != s.boot {
-		s.begin()
-		s.device, s.boot = strings.Clone(a.GetDevice()), a.GetBoot()
+func (v voice) life(a *topics.Annotation) {
+	if a.GetDevice() != v.device || a.GetBoot() != v.boot {
+		v.begin()
+		v.device, v.boot = strings.Clone(a.GetDevice()), a.GetBoot()
 	}
 }
 
 // begin forgets what was known of the signal: nothing connects it with what comes.
-func (s *State) begin() {
-	s.has, s.hasBeat, s.suspended, s.behind = false, false, false, false
-	s.silence = silence{holes: s.silence.holes[:0]}
-	s.rr = s.rr[:0]
-	s.leadsOff, s.allOff, s.lead, s.quality = s.leadsOff[:0], false, "", 0
+func (v voice) begin() {
+	v.rhythms.vf.over(v, true)
+	v.quiet(true)
+	v.has, v.hasBeat, v.suspended, v.behind = false, false, false, false
+	v.silence = silence{holes: v.silence.holes[:0]}
+	v.rr = v.rr[:0]
+	v.leadsOff, v.allOff, v.lead, v.quality = v.leadsOff[:0], false, "", 0
 }
 
-func (s *State) beat(a *topics.Annotation, b *topics.Beat) error {
+func (v voice) beat(a *topics.Annotation, b *topics.Beat) error {
 	ms := b.GetRrMs()
 	if !(ms >= 0 && ms <= maxRR) {
 		return fmt.Errorf("a beat with an RR interval of %v ms: want 0 to %d", ms, maxRR)
 	}
-	s.life(a)
-	s.live = true
-	s.silence.beat(a.GetSample())
-	s.beatAt, s.hasBeat = a.GetSample(), true
+	v.life(a)
+	v.live = true
+	v.silence.beat(a.GetSample())
+	v.beatAt, v.hasBeat = a.GetSample(), true
 	if b.GetClass() == topics.BeatClass_BEAT_CLASS_V {
-		if len(s.v) == maxV {
-			s.v = slices.Delete(s.v, 0, 1)
+		if len(v.v) == maxV {
+			v.v = slices.Delete(v.v, 0, 1)
 		}
-		s.v = append(s.v, a.GetTimeUs())
+		v.v = append(v.v, a.GetTimeUs())
 	}
 	if ms == 0 {
-		return nil // there was none to count from
+		v.quiet(true) // there was none to count from
 	}
-	s.addRR(ms)
-	if len(s.ended) < maxEnded {
-		s.ended = append(s.ended, interval{b.GetClass(), ms, a.GetSample(), a.GetTimeUs()})
+	v.follow(beat{b.GetClass(), a.GetSample(), a.GetTimeUs(), ms})
+	if ms == 0 {
+		return nil
+	}
+	v.addRR(ms)
+	if len(v.ended) < maxEnded {
+		v.ended = append(v.ended, interval{b.GetClass(), ms, a.GetSample(), a.GetTimeUs()})
 	}
 	return nil
 }
 
-func (s *State) progress(a *topics.Annotation, p *topics.Progress) error {
+func (v voice) progress(a *topics.Annotation, p *topics.Progress) error {
 	if !(p.GetRate() > 0 && p.GetRate() <= 1e6) {
 		return fmt.Errorf("progress at a rate of %v Hz: want more than 0", p.GetRate())
 	}
 	if a.GetSample() == math.MaxUint64 {
 		return fmt.Errorf("progress to a sample that cannot be counted")
 	}
-	s.life(a)
-	s.live = true
-	if s.has && a.GetSample() < s.sample {
+	v.life(a)
+	v.live = true
+	if v.has && a.GetSample() < v.sample {
 		return nil
 	}
-	s.rate = p.GetRate()
+	v.rate = p.GetRate()
 	run := uint64(p.GetValid())
-	if s.has {
-		run = a.GetSample() - s.sample
+	if v.has {
+		run = a.GetSample() - v.sample
 	}
 	// A frame whose samples are all stated missing brought none.
-	empty := s.silence.stated > 0 && s.silence.stated >= run
-	if s.silence.run(a.GetSample(), run, uint64(p.GetValid()), s.rate) {
-		s.rr = s.rr[:0]
+	empty := v.silence.stated > 0 && v.silence.stated >= run
+	if v.silence.run(a.GetSample(), run, uint64(p.GetValid()), v.rate) {
+		v.rr = v.rr[:0]
 	}
-	s.silence.candidate = 0
+	v.silence.candidate = 0
 	if p.Candidate != nil && p.GetCandidate() <= a.GetSample() {
-		s.silence.candidate = p.GetCandidate() + 1
+		v.silence.candidate = p.GetCandidate() + 1
 	}
-	s.sample, s.sampleUs, s.has, s.fresh = a.GetSample(), a.GetTimeUs(), true, s.fresh || !empty
-	s.suspended = p.GetSuspended()
-	s.behind = a.GetSample() > p.GetComplete() && float64(a.GetSample()-p.GetComplete()) > undecided*s.rate
-	s.now = max(s.now, a.GetTimeUs())
+	v.sample, v.sampleUs, v.has, v.fresh = a.GetSample(), a.GetTimeUs(), true, v.fresh || !empty
+	v.suspended = p.GetSuspended()
+	v.behind = a.GetSample() > p.GetComplete() && float64(a.GetSample()-p.GetComplete()) > undecided*v.rate
+	v.now = max(v.now, a.GetTimeUs())
+	if v.suspended {
+		v.quiet(true)
+	}
+	v.pass(p.GetComplete())
 	return nil
 }
 
 // gap cuts what may not be joined: everything where the numbering or the
 // signal is another one, the averages where a beat may have been lost.
-func (s *State) gap(a *topics.Annotation, g *topics.Gap, emit func(*topics.Chart)) {
+func (v voice) gap(a *topics.Annotation, g *topics.Gap) {
 	switch {
 	case g.GetCause() == topics.GapCause_GAP_CAUSE_OVERTAKEN:
-		s.overtaken(emit)
+		v.overtaken()
 	case g.GetCause() != topics.GapCause_GAP_CAUSE_MISSING || g.GetCount() == 0:
-		s.begin()
-	case s.has && s.rate > 0 && a.GetDevice() == s.device && a.GetBoot() == s.boot:
-		if s.silence.hole(a.GetSample(), g.GetCount(), s.rate) {
-			s.rr = s.rr[:0]
+		v.begin()
+	case v.has && v.rate > 0 && a.GetDevice() == v.device && a.GetBoot() == v.boot:
+		if v.silence.hole(a.GetSample(), g.GetCount(), v.rate) {
+			v.rr = v.rr[:0]
 		}
-		s.silence.stated += min(g.GetCount(), math.MaxUint64-s.silence.stated)
+		v.silence.stated += min(g.GetCount(), math.MaxUint64-v.silence.stated)
+		v.rhythms.vf.over(v, true)
+		v.quiet(true)
 	}
 }
 
 // overtaken says in the chart that nothing is known of a time, for a key that
 // is in use. Which devices are bound may have been among it: the registry says
 // them again, and until then the one that sends is the one that counts.
-func (s *State) overtaken(emit func(*topics.Chart)) {
-	s.begin()
-	s.devices, s.v = s.devices[:0], s.v[:0]
-	if s.live {
-		emit(&topics.Chart{Patient: s.patient, TimeUs: s.now, Kind: &topics.Chart_Gap{
+func (v voice) overtaken() {
+	v.begin()
+	v.devices, v.v = v.devices[:0], v.v[:0]
+	if v.live {
+		v.emit(&topics.Chart{Patient: v.patient, TimeUs: v.now, Kind: &topics.Chart_Gap{
 			Gap: &topics.Gap{Cause: topics.GapCause_GAP_CAUSE_OVERTAKEN},
 		}})
 	}
 }
 
-func (s *State) leadState(a *topics.Annotation, l *topics.LeadState) {
-	at, there := slices.BinarySearch(s.leadsOff, l.GetLead())
+func (v voice) leadState(a *topics.Annotation, l *topics.LeadState) {
+	at, there := slices.BinarySearch(v.leadsOff, l.GetLead())
 	switch {
-	case l.GetOff() && !there && len(s.leadsOff) < maxLeads:
-		s.leadsOff = slices.Insert(s.leadsOff, at, strings.Clone(l.GetLead()))
+	case l.GetOff() && !there && len(v.leadsOff) < maxLeads:
+		v.leadsOff = slices.Insert(v.leadsOff, at, strings.Clone(l.GetLead()))
 	case !l.GetOff() && there:
-		s.leadsOff = slices.Delete(s.leadsOff, at, at+1)
+		v.leadsOff = slices.Delete(v.leadsOff, at, at+1)
 	}
-	if all := l.GetOff() && l.GetAll(); all != s.allOff {
-		s.allOff, s.offFrom = all, a.GetSample()
+	if all := l.GetOff() && l.GetAll(); all != v.allOff {
+		v.allOff, v.offFrom = all, a.GetSample()
+		v.quiet(true)
 	}
 }
 

@@ -1,6 +1,7 @@
 package rhythm_test
 
 import (
+	"bytes"
 	"math"
 	"testing"
 
@@ -353,6 +354,15 @@ func TestWhatCannotBeIsCondemned(t *testing.T) {
 	}
 }
 
+// rhythms are of every kind, and ends of every kind.
+var rhythms = []string{
+	"6*N800 V300 N1200 V480 V400 N900 V480 3*V400 N800 V480 6*V400 2*N400 9*V400 N900 gap",
+	"4*N800 6*V800 6*V400 off on 9*N800 V480 N1120 V480 N1120 V480 N1120 V480 gap 9*N800 N1600 4*N800",
+	"3*N800 V480 N1120 N800 V480 N1120 N800 V480 N1120 N800 V480 gap 12*N800 8*S380 gap 12*N800 8*N360 4*N800",
+	"6*N800 flutter wait6000 vf wait5000 end wait2000 vf wait5000 gap 3*N800",
+	"5*pulse800+Q60 6*pulse860 pulse860+Q60 3*pulse860 gap 4*N800 V300 V300 V300 V300 V300",
+}
+
 // life is a log that leads the stage through all it can do.
 func life(t *testing.T) []topics.Record[*topics.Annotation] {
 	w := newWard(t, "p01")
@@ -383,6 +393,9 @@ func life(t *testing.T) []topics.Record[*topics.Annotation] {
 	w.play(12)
 	w.gone = false
 	w.play(5)
+	for _, part := range rhythms {
+		w.script(part)
+	}
 	w.key = "u-77"
 	w.play(5)
 	w.binding("patch-1", false)
@@ -397,6 +410,46 @@ func life(t *testing.T) []topics.Record[*topics.Annotation] {
 
 func TestConformance(t *testing.T) {
 	stagetest.Run(t, rhythm.Stage(), topics.Annotations, life(t))
+}
+
+// A state of the version before is this one's, in which no rhythm is open.
+func TestMigrate(t *testing.T) {
+	stage := rhythm.Stage()
+	w := newWard(t, "p01")
+	w.gone = true
+	w.play(3)
+	w.put(&topics.Annotation{Patient: "p01", Kind: &topics.Annotation_DeviceState{DeviceState: &topics.DeviceState{FrameUs: 250_000}}})
+	var s, old rhythm.State
+	for _, r := range w.log {
+		if tick := r.Value.GetTick(); tick != nil {
+			_ = stage.Processor.Advance(&s, tick, func(*topics.Chart) {})
+		} else if err := stage.Processor.Process(&s, r, func(*topics.Chart) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now, err := s.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty, err := new(rhythm.State).AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := stage.Migrate(1, nil) // what is behind the fields of version 1
+	if err != nil || !bytes.HasSuffix(empty, fresh) {
+		t.Fatalf("what a state without rhythms ends with is not what is added to one: %v", err)
+	}
+	v1 := now[:len(now)-len(fresh)]
+	if err := old.UnmarshalBinary(v1); err == nil {
+		t.Fatal("a state of version 1 is taken for one of this version")
+	}
+	moved, err := stage.Migrate(1, bytes.Clone(v1))
+	if err != nil || !bytes.Equal(moved, now) {
+		t.Fatalf("the state is another one after it: %v", err)
+	}
+	if _, err := stage.Migrate(stage.Version+1, v1); err == nil {
+		t.Error("a version that was never written is migrated")
+	}
 }
 
 func FuzzState(f *testing.F) {

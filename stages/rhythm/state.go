@@ -1,6 +1,7 @@
 package rhythm
 
 import (
+	"fmt"
 	"time"
 
 	"heartwire/stages"
@@ -49,6 +50,9 @@ type State struct {
 	clockUs    int64
 	frameUs    int64
 	rebooted   bool // since the last tick
+
+	unpaced bool // the registry says that the patient has no pacemaker
+	rhythms rhythms
 }
 
 // interval is an RR interval with the beat that ended it.
@@ -108,6 +112,8 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	e.Int(s.clockUs)
 	e.Int(s.frameUs)
 	e.Bool(s.rebooted)
+	e.Bool(s.unpaced)
+	s.rhythms.append(&e)
 	return e.B, nil
 }
 
@@ -135,11 +141,24 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	n.lead, n.quality = d.String(), d.Float()
 	n.battery, n.hasBattery = uint32(d.Uint()), d.Bool()
 	n.clockUs, n.frameUs, n.rebooted = d.Int(), d.Int(), d.Bool()
+	n.unpaced = d.Bool()
+	n.rhythms.decode(d)
 	if err := d.Err(); err != nil {
 		return err
 	}
 	*s = n
 	return nil
+}
+
+// migrate brings up a state of version 1, in which no rhythm was followed.
+func migrate(version uint32, state []byte) ([]byte, error) {
+	if version != 1 {
+		return nil, fmt.Errorf("there is no version %d", version)
+	}
+	e := stages.Encoder{B: state}
+	e.Bool(false)
+	new(rhythms).append(&e)
+	return e.B, nil
 }
 
 func (c *silence) append(e *stages.Encoder) {

@@ -1,0 +1,101 @@
+package rhythm
+
+import (
+	"heartwire/stages"
+	"heartwire/topics"
+)
+
+const (
+	vfLasts  = 4.0 // s of waveform: ALARMS, VF/flutter
+	vfJoined = 3.0 // s of something else between two stretches that are one
+	vfTold   = 5.0 // s within which the stage before tells of the second one
+)
+
+// vf follows ventricular fibrillation and flutter, which the stage before
+// finds in the waveform. Its episodes have no beats.
+type vf struct {
+	on      bool
+	begun   bool    // there is an episode, said or not, that may go on
+	flutter bool    // what it is now
+	p       episode // last is where it ended, while it is not on
+}
+
+// open reports an episode that has been said and is on.
+func (r *vf) open() bool { return r.on && r.p.rhythm != topics.Rhythm_RHYTHM_UNSPECIFIED }
+
+// waveform takes what the stage before says. It may tell of a place before
+// the beats that have been taken: those are not taken back, an alarm stands by them.
+func (r *vf) waveform(v voice, f *topics.Fibrillation, at instant) {
+	switch {
+	case f.GetOn():
+		if r.begun && at.sample > r.p.last+v.samples(vfJoined) && !r.on {
+			r.over(v, false)
+		}
+		if !r.begun {
+			r.p = episode{onset: at.sample, onsetUs: at.us}
+		}
+		r.on, r.begun, r.flutter = true, true, f.GetFlutter()
+		r.judge(v)
+	case r.on:
+		r.on = false
+		r.p.last, r.p.lastUs = max(at.sample, r.p.onset), max(at.us, r.p.onsetUs)
+	}
+}
+
+// judge says what has lasted, and what has become another.
+func (r *vf) judge(v voice) {
+	is := topics.Rhythm_RHYTHM_VF
+	if r.flutter {
+		is = topics.Rhythm_RHYTHM_VENTRICULAR_FLUTTER
+	}
+	if is == r.p.rhythm || !v.has || v.sample < r.p.onset+v.samples(vfLasts) {
+		return
+	}
+	first := r.p.rhythm == topics.Rhythm_RHYTHM_UNSPECIFIED
+	if r.p.rhythm = is; first {
+		v.quiet(false)
+	}
+	v.say(&r.p)
+}
+
+// pass takes what has come since: v.sample is the last.
+func (r *vf) pass(v voice) {
+	switch {
+	case r.on:
+		r.judge(v)
+	case r.begun && v.has && v.sample > r.p.last+v.samples(vfJoined+vfTold):
+		r.over(v, false)
+	}
+}
+
+// over ends it where its waveform did, or, cut by a gap while it is on, with
+// the last sample.
+func (r *vf) over(v voice, cut bool) {
+	if r.on && v.has {
+		r.p.last, r.p.lastUs = max(v.sample, r.p.onset), max(v.sampleUs, r.p.onsetUs)
+	}
+	v.end(&r.p, cut && r.on)
+	*r = vf{}
+}
+
+func (r *vf) append(e *stages.Encoder) {
+	e.Bool(r.begun)
+	if !r.begun {
+		return
+	}
+	e.Bool(r.on)
+	e.Bool(r.flutter)
+	e.Uint(uint64(r.p.rhythm))
+	e.Uint(r.p.onset)
+	e.Int(r.p.onsetUs)
+	e.Uint(r.p.last)
+	e.Int(r.p.lastUs)
+}
+
+func (r *vf) decode(d *stages.Decoder) {
+	if *r = (vf{begun: d.Bool()}); !r.begun {
+		return
+	}
+	r.on, r.flutter = d.Bool(), d.Bool()
+	r.p = episode{rhythm: topics.Rhythm(d.Uint()), onset: d.Uint(), onsetUs: d.Int(), last: d.Uint(), lastUs: d.Int()}
+}
