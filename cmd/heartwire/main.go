@@ -71,6 +71,7 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 	flags.StringVar(&a.logLevel, "log", "info", "log `level`: debug, info, warn or error")
 	root.AddGroup(
 		&cobra.Group{ID: "run", Title: "Run:"},
+		&cobra.Group{ID: "records", Title: "Judge recordings:"},
 		&cobra.Group{ID: "look", Title: "Look and change:"},
 	)
 	for _, c := range []struct {
@@ -83,6 +84,7 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 		{"run", a.sinkCommand()},
 		{"run", a.clockCommand()},
 		{"run", a.simulateCommand()},
+		{"records", a.annotateCommand()},
 		{"look", a.tailCommand()},
 		{"look", a.replayCommand()},
 		{"look", a.stateCommand()},

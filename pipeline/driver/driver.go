@@ -19,6 +19,9 @@ import (
 	"heartwire/topics"
 )
 
+// commitEvery bounds how many records are folded again when one is condemned.
+const commitEvery = 64
+
 // Fold gives what a stage says of records, in order, as records of out. It
 // passes ticks on as the runner does. A record that the stage condemns, and an
 // error of records, is given as an error in its place; the rest goes on.
@@ -27,10 +30,10 @@ func Fold[S any, PS stages.State[S], In, Out proto.Message](
 ) iter.Seq2[topics.Record[Out], error] {
 	return func(yield func(topics.Record[Out], error) bool) {
 		p := fold.New[S, PS](stage, in, 0, 0)
-		var n int64
+		var n, offset int64
 		say := func(v Out, o topics.Origin) bool {
-			r := topics.Record[Out]{Key: out.Key(v), Origin: o, Offset: n, Value: v}
-			n++
+			r := topics.Record[Out]{Key: out.Key(v), Origin: o, Offset: offset, Value: v}
+			offset++
 			return yield(r, nil)
 		}
 		for r, err := range records {
@@ -55,7 +58,10 @@ func Fold[S any, PS stages.State[S], In, Out proto.Message](
 					return
 				}
 			}
-			p.Commit()
+			// A commit makes the next record write the state down.
+			if n++; n%commitEvery == 0 {
+				p.Commit()
+			}
 			if in.Tick == nil || out.Wrap == nil {
 				continue
 			}
@@ -66,23 +72,43 @@ func Fold[S any, PS stages.State[S], In, Out proto.Message](
 	}
 }
 
+// Tap shows each record to see as it passes.
+func Tap[T any](records iter.Seq2[topics.Record[T], error], see func(T)) iter.Seq2[topics.Record[T], error] {
+	return func(yield func(topics.Record[T], error) bool) {
+		for r, err := range records {
+			if err == nil {
+				see(r.Value)
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
 // Ticks numbers frames as a log of one partition, and puts a tick into it for
 // each second of the frames' arrival, as a clock would have. tail is how long
 // it goes on ticking after the last frame.
 func Ticks(frames iter.Seq2[*topics.Frame, error], tail time.Duration) iter.Seq2[topics.Record[*topics.Frame], error] {
-	return func(yield func(topics.Record[*topics.Frame], error) bool) {
-		c := ticker{yield: yield}
-		for f, err := range frames {
+	return TicksAt(topics.Frames, func(f *topics.Frame) int64 { return f.GetSamples().GetArrivalUs() }, frames, tail)
+}
+
+// TicksAt is Ticks for the values of any topic. arrived is when a value
+// reached the log in UTC µs, in order; 0: with the one before.
+func TicksAt[T proto.Message](topic topics.Topic[T], arrived func(T) (us int64), values iter.Seq2[T, error], tail time.Duration) iter.Seq2[topics.Record[T], error] {
+	return func(yield func(topics.Record[T], error) bool) {
+		c := ticker[T]{topic: topic, yield: yield}
+		for v, err := range values {
 			if err != nil {
-				if !yield(topics.Record[*topics.Frame]{}, err) {
+				if !yield(topics.Record[T]{}, err) {
 					return
 				}
 				continue
 			}
-			if s := f.GetSamples(); s != nil && !c.until(s.ArrivalUs) {
+			if us := arrived(v); us != 0 && !c.until(us) {
 				return
 			}
-			if !c.say(f) {
+			if !c.say(v) {
 				return
 			}
 		}
@@ -92,29 +118,30 @@ func Ticks(frames iter.Seq2[*topics.Frame, error], tail time.Duration) iter.Seq2
 
 const second = int64(1e6) // µs
 
-type ticker struct {
-	yield func(topics.Record[*topics.Frame], error) bool
+type ticker[T proto.Message] struct {
+	topic topics.Topic[T]
+	yield func(topics.Record[T], error) bool
 	n     int64  // offset
 	ticks uint64 //
-	next  int64  // µs at which the next tick is due; 0 before the first frame
+	next  int64  // µs at which the next tick is due; 0 before the first value
 }
 
 // until ticks up to a time.
-func (c *ticker) until(us int64) bool {
+func (c *ticker[T]) until(us int64) bool {
 	if c.next == 0 {
 		c.next = us + second
 	}
 	for ; c.next <= us; c.next += second {
 		c.ticks++
-		if !c.say(topics.Frames.Wrap(&topics.Tick{N: c.ticks, Owner: 1, ElapsedUs: second, WallUs: c.next})) {
+		if !c.say(c.topic.Wrap(&topics.Tick{N: c.ticks, Owner: 1, ElapsedUs: second, WallUs: c.next})) {
 			return false
 		}
 	}
 	return true
 }
 
-func (c *ticker) say(f *topics.Frame) bool {
-	r := topics.Record[*topics.Frame]{Key: topics.Frames.Key(f), Offset: c.n, Value: f}
+func (c *ticker[T]) say(v T) bool {
+	r := topics.Record[T]{Key: c.topic.Key(v), Offset: c.n, Value: v}
 	c.n++
 	return c.yield(r, nil)
 }

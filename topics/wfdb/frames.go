@@ -19,6 +19,7 @@ type FrameOptions struct {
 	Start   time.Time // sample time of the record's first sample
 	Samples int       // in a frame, 20 ms to 10 s of them; 0 is 250 ms
 	Leads   []string  // names of the leads to send; nil is all
+	Lost    int       // samples after the last one that are stated to be missing, as by a link that drops out: whoever waited for more says what it has
 }
 
 // Bounds of a frame: the patch's protocol.
@@ -86,8 +87,11 @@ func (r *Record) Frames(o FrameOptions) iter.Seq2[*topics.Frame, error] {
 				return
 			}
 		}
-		if c.count > 0 {
-			yield(c.cut(), nil)
+		if c.count > 0 && !yield(c.cut(), nil) {
+			return
+		}
+		if o.Lost > 0 {
+			yield(c.lost(), nil)
 		}
 	}
 }
@@ -124,6 +128,9 @@ func (r *Record) newCutter(o FrameOptions) (*cutter, error) {
 	if length := float64(size) / r.Rate; length < minLength || length > maxLength {
 		return nil, fmt.Errorf("frames of %d samples are %.3g s long: want %g to %d s", size, length, minLength, maxLength)
 	}
+	if length := float64(o.Lost) / r.Rate; length != 0 && !(length >= minLength && length <= maxLength) {
+		return nil, fmt.Errorf("%d samples lost are %.3g s: want %g to %d s", o.Lost, length, minLength, maxLength)
+	}
 	return &cutter{options: o, record: r, leads: leads, size: size, values: make([][]int32, len(leads))}, nil
 }
 
@@ -137,6 +144,15 @@ func (c *cutter) add(row []int32) {
 // at is the sample time of row n in µs.
 func (c *cutter) at(n int) int64 {
 	return c.options.Start.UnixMicro() + int64(float64(n)/c.record.Rate*1e6+0.5)
+}
+
+// lost is a frame of samples that no lead has.
+func (c *cutter) lost() *topics.Frame {
+	c.count = c.options.Lost
+	for i := range c.values {
+		c.values[i] = slices.Repeat([]int32{Missing}, c.count)
+	}
+	return c.cut()
 }
 
 func (c *cutter) cut() *topics.Frame {
