@@ -85,6 +85,7 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 		{"run", a.clockCommand()},
 		{"run", a.simulateCommand()},
 		{"records", a.annotateCommand()},
+		{"records", a.scoreCommand()},
 		{"look", a.tailCommand()},
 		{"look", a.replayCommand()},
 		{"look", a.stateCommand()},

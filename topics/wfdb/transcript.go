@@ -24,7 +24,7 @@ type Transcript struct {
 	hidden    []span // no signal to analyse
 	notes     []Annotation
 	progress  int64 // samples
-	dark      bool // the last span of hidden is open
+	dark      bool  // the last span of hidden is open
 }
 
 // span is from ≤ sample < to; to is open while it goes on.
