@@ -138,6 +138,15 @@ func (r *Record) openColumns() ([]column, error) {
 
 // row reads one sample of each signal; io.EOF means that there is none at all.
 func (c *column) row(row []int32, sums []uint16) error {
+	if c.whole(row) {
+		for i, v := range row {
+			sums[i] += uint16(v)
+			if v == c.invalid {
+				row[i] = Missing
+			}
+		}
+		return nil
+	}
 	for i := range row {
 		v, err := c.next()
 		if err != nil {
@@ -153,6 +162,35 @@ func (c *column) row(row []int32, sums []uint16) error {
 		row[i] = v
 	}
 	return nil
+}
+
+// whole reads a row at once where it begins at a byte and is all there, which
+// is nearly always; else it reads nothing.
+func (c *column) whole(row []int32) bool {
+	size := 2 * len(row)
+	if c.format == 212 {
+		if size = len(row) / 2 * 3; len(row)%2 != 0 || c.half {
+			return false
+		}
+	}
+	b, err := c.in.Peek(size)
+	if err != nil {
+		return false
+	}
+	if c.format == 16 {
+		for i := range row {
+			row[i] = int32(int8(b[2*i+1]))<<8 | int32(b[2*i])
+		}
+	} else {
+		for i := 0; i < len(row); i += 2 {
+			low, upper, second := b[0], b[1], b[2]
+			b = b[3:]
+			row[i] = int32(int8(upper<<4))>>4<<8 | int32(low)
+			row[i+1] = int32(int8(upper))>>4<<8 | int32(second)
+		}
+	}
+	_, _ = c.in.Discard(size)
+	return true
 }
 
 // next reads one sample of format 16, two bytes, low one first, or of format
