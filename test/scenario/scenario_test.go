@@ -1,27 +1,13 @@
 package scenario
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"iter"
-	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 
 	"heartwire/pipeline/bridge/patch"
-	"heartwire/pipeline/driver"
-	"heartwire/stages/alarms"
-	"heartwire/stages/beats"
-	"heartwire/stages/rhythm"
-	"heartwire/topics"
-)
-
-const (
-	began   = int64(1_700_000_000_000_000) // µs of the first sample
-	frameMS = 250
 )
 
 func TestScenarios(t *testing.T) {
@@ -38,167 +24,113 @@ func TestScenarios(t *testing.T) {
 			}
 			// Another seed is another person: none may change the story.
 			for seed := range uint64(3) {
-				s.check(t, seed+1)
+				source, err := s.patient(seed + 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := s.play(source)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if wrong := s.wrong(&got); wrong != "" {
+					t.Fatalf("seed %d: %s; the story is\n%s", seed+1, wrong, &got)
+				}
 			}
 		})
 	}
 }
 
-type scenario struct {
-	script patch.Script
-	length int // s
-	want   []expectation
-}
-
-type expectation struct {
-	from, to float64
-	what     string // raised HIGH asystole
-}
-
-func read(file string) (s scenario, err error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return s, err
-	}
-	for _, line := range strings.Split(string(text), "\n") {
-		line, _, _ = strings.Cut(line, "#")
-		line = strings.TrimSpace(line)
-		script, isScript := strings.CutPrefix(line, "script:")
-		switch {
-		case isScript:
-			if s.script, err = patch.Parse(script); err != nil {
-				return s, err
-			}
-			for _, step := range s.script.Steps {
-				s.length += int(step.For.Seconds())
-			}
-		case line == "" || line == "alarms:":
-		default:
-			var e expectation
-			when, what, _ := strings.Cut(line, " ")
-			from, to, _ := strings.Cut(when, "..")
-			var bad [2]error
-			e.from, bad[0] = strconv.ParseFloat(from, 64)
-			e.to, bad[1] = strconv.ParseFloat(to, 64)
-			if err := errors.Join(bad[:]...); err != nil {
-				return s, fmt.Errorf("%q: want FROM..TO, what, priority and rule: %w", line, err)
-			}
-			e.what = strings.Join(strings.Fields(what), " ")
-			s.want = append(s.want, e)
-		}
-	}
-	if s.length == 0 {
-		return s, errors.New("no script of any length")
-	}
-	return s, nil
-}
-
-// said is a change of an alarm and when it was decided, in s from the first sample.
-type said struct {
-	at   float64
-	what string
-	text string
-}
-
-func (s scenario) check(t *testing.T, seed uint64) {
-	t.Helper()
-	got, err := s.play(seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var story strings.Builder
-	for _, g := range got {
-		fmt.Fprintf(&story, "  %6.2f %s: %s\n", g.at, g.what, g.text)
-	}
-	if len(got) != len(s.want) {
-		t.Fatalf("seed %d: %d changes of alarms, want %d\n%s", seed, len(got), len(s.want), &story)
-	}
-	for i, w := range s.want {
-		if g := got[i]; g.what != w.what || g.at < w.from || g.at > w.to {
-			t.Fatalf("seed %d: want %v..%v %s, got %.2f %s\n%s", seed, w.from, w.to, w.what, g.at, g.what, &story)
-		}
-	}
-}
-
-// play folds the scenario through the stages as they run in a site.
-func (s scenario) play(seed uint64) ([]said, error) {
+// patient is the synthetic one that the scenario is about.
+func (s scenario) patient(seed uint64) (patch.Source, error) {
 	conf := patch.DefaultSynthConfig()
-	conf.Script, conf.Seed = s.script, seed
-	synth, err := patch.NewSynth(conf)
-	if err != nil {
-		return nil, err
-	}
-	log := driver.Fold(alarms.Stage(), topics.Charts, topics.Alarms,
-		driver.Fold(rhythm.Stage(), topics.Annotations, topics.Charts,
-			driver.Fold(beats.New(beats.DefaultConfig()), topics.Frames, topics.Annotations,
-				driver.Ticks(s.frames(synth), 0))))
-	var list []said
-	tick := float64(frameMS)/1000 + 1 // the first comes a second after the first frame
-	for r, err := range log {
-		if err != nil {
-			return nil, err
-		}
-		if r.Value.GetTick() != nil {
-			tick++
-			continue
-		}
-		a := r.Value.GetState()
-		how := "raised"
-		switch {
-		case a.GetCondition() == topics.AlarmCondition_ALARM_CONDITION_ENDED && a.GetEndReason() != "over":
-			how = a.GetEndReason()
-		case a.GetCondition() == topics.AlarmCondition_ALARM_CONDITION_ENDED:
-			how = "ended"
-		case a.GetVersion() > 1:
-			continue
-		}
-		priority := strings.TrimPrefix(a.GetPriority().String(), "PRIORITY_")
-		list = append(list, said{tick, how + " " + priority + " " + a.GetRule(), a.GetText()})
-	}
-	return list, nil
+	conf.Script, conf.Seed, conf.Rate, conf.Leads = s.script, seed, s.rate, s.leads
+	return patch.NewSynth(conf)
 }
 
-// frames are what the bridge would make of the patch's samples, each frame
-// arriving as its last sample is measured.
-func (s scenario) frames(source patch.Source) iter.Seq2[*topics.Frame, error] {
-	n := int(source.Rate() * frameMS / 1000)
-	return func(yield func(*topics.Frame, error) bool) {
-		var b patch.Block
-		for first := 0; float64(first) < float64(s.length)*source.Rate(); first += n {
-			if err := source.Read(&b, n); errors.Is(err, io.EOF) {
-				return
-			} else if err != nil {
-				yield(nil, err)
-				return
-			}
-			if !yield(frame(source, &b), nil) {
-				return
-			}
+// wrong is how the story differs from what the scenario wants; empty: not at all.
+func (s scenario) wrong(got *story) string {
+	for _, wrong := range []func(*story) string{s.wrongAlarms, s.wrongRhythms, s.wrongBeats, s.wrongNever} {
+		if w := wrong(got); w != "" {
+			return w
 		}
 	}
+	return ""
 }
 
-func frame(source patch.Source, b *patch.Block) *topics.Frame {
-	at := func(sample uint64) int64 { return began + int64(float64(sample)*1e6/source.Rate()) }
-	out := &topics.Samples{
-		Device: "patch-01", Boot: 1, First: b.First, Rate: source.Rate(), Count: uint32(b.Len()),
-		TimeUs: at(b.First), ArrivalUs: at(b.First + uint64(b.Len())), PacePulses: append([]uint32(nil), b.Pulses...),
+func (s scenario) wrongAlarms(got *story) string {
+	if !s.judged {
+		return ""
 	}
-	for i, spec := range source.Leads() {
-		l := &topics.Lead{Name: spec.Name, MicrovoltsPerCount: spec.MicrovoltsPerCount, Off: b.Off[i], Deltas: make([]int32, b.Len())}
-		last := int32(0)
-		for k, c := range b.Counts[i] {
-			l.Deltas[k], last = c-last, c
+	i := 0
+	for _, w := range s.alarms {
+		is := func(g said) bool { return g.what == w.what && w.at.holds(g.at) }
+		for s.others && i < len(got.alarms) && !is(got.alarms[i]) {
+			i++
 		}
-		out.Leads = append(out.Leads, l)
+		if i == len(got.alarms) || !is(got.alarms[i]) {
+			return fmt.Sprintf("want the alarm %v..%v %s", w.at.from, w.at.to, w.what)
+		}
+		i++
 	}
-	if b.Missing != nil {
-		out.Missing = make([]byte, (b.Len()+7)/8)
-		for k, is := range b.Missing {
-			if is {
-				out.Missing[k/8] |= 1 << (k % 8)
+	if !s.others && i < len(got.alarms) {
+		return fmt.Sprintf("nobody wants the alarm %.2f %s", got.alarms[i].at, got.alarms[i].what)
+	}
+	return ""
+}
+
+// wrongRhythms asks for the episodes of the rhythms that are named, and for no
+// others of these.
+func (s scenario) wrongRhythms(got *story) string {
+	left := slices.Clone(got.rhythm)
+	for _, w := range s.rhythm {
+		i := slices.IndexFunc(left, func(e episode) bool {
+			return rhythmName(e.rhythm) == w.name && w.onset.holds(e.onset) && e.ended == !w.goesOn &&
+				(w.goesOn || w.end.holds(e.end)) && e.at <= w.by
+		})
+		if i < 0 {
+			return fmt.Sprintf("want %s with its onset in %v..%v", w.name, w.onset.from, w.onset.to)
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	for _, e := range left {
+		if slices.ContainsFunc(s.rhythm, func(w wantRhythm) bool { return w.name == rhythmName(e.rhythm) }) {
+			return fmt.Sprintf("nobody wants %s at %.2f", rhythmName(e.rhythm), e.onset)
+		}
+	}
+	return ""
+}
+
+func (s scenario) wrongBeats(got *story) string {
+	for _, w := range s.beats {
+		n := 0
+		for _, b := range got.beats {
+			if b.class == w.class && w.at.holds(b.at) {
+				n++
 			}
 		}
+		if !w.count.holds(float64(n)) {
+			return fmt.Sprintf("%d beats of class %s in %v..%v, want %v..%v", n, w.class, w.at.from, w.at.to, w.count.from, w.count.to)
+		}
 	}
-	return &topics.Frame{Patient: "p01", Kind: &topics.Frame_Samples{Samples: out}}
+	return ""
+}
+
+func (s scenario) wrongNever(got *story) string {
+	for _, w := range s.never {
+		var there bool
+		switch w.kind {
+		case "alarm":
+			there = slices.ContainsFunc(got.alarms, func(a said) bool { return a.rule == w.name && w.at.holds(a.at) })
+		case "rhythm":
+			there = slices.ContainsFunc(got.rhythm, func(e episode) bool {
+				return rhythmName(e.rhythm) == w.name && e.onset <= w.at.to && (!e.ended || e.end >= w.at.from)
+			})
+		case "beat":
+			there = slices.ContainsFunc(got.beats, func(b beat) bool { return b.class == w.name && w.at.holds(b.at) })
+		}
+		if there {
+			return fmt.Sprintf("never %s %s in %v..%v", w.kind, w.name, w.at.from, w.at.to)
+		}
+	}
+	return ""
 }
