@@ -29,7 +29,11 @@ type story struct {
 	alarms []said
 	rhythm []episode
 	beats  []beat
+	rates  []reading
 }
+
+// reading is a heart rate as it was said, in /min.
+type reading struct{ at, rate float64 }
 
 // said is a change of an alarm and when it was decided.
 type said struct {
@@ -82,6 +86,9 @@ func (s *story) annotation(a *topics.Annotation) {
 }
 
 func (s *story) chart(c *topics.Chart) {
+	if sec := c.GetSecond(); sec != nil && sec.Rate != nil {
+		s.rates = append(s.rates, reading{s.now, sec.GetRate()})
+	}
 	e := c.GetEpisode()
 	if e == nil {
 		return
