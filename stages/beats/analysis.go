@@ -20,6 +20,7 @@ const (
 	silentBeats   = 2     // another lead that has shown so many intervals
 	standsOut     = 0.5   // with beats so far above its noise is looked at
 	sayStep       = 0.25  // the change of an index that is said
+	pairWait      = 9     // samples of internalRate, 50 ms, for which a beat waits for its class from the other lead
 	pulseKept     = 2.5   // s for which a pace pulse is kept
 	maxPulses     = 256   // pace pulses taken from a frame, and kept; no pacemaker gives so many in 10 s
 	shortest      = 0.020 // s: what lies between two gaps and is shorter belongs to them
@@ -151,7 +152,7 @@ func (a *analysis) stretch(s *topics.Samples, begin, end uint64, v voice) {
 		a.walk(s, i, begin, end)
 	}
 	a.next = end
-	a.beats(v)
+	a.beats(false, v)
 }
 
 // walk feeds one lead's samples to its quality and to who tracks it.
@@ -240,41 +241,77 @@ func (a *analysis) blanked(w *walk, n uint64) bool {
 	return w.pulse < len(a.pulses) && n+uint64(math.Ceil(blankBefore*a.rate)) >= a.pulses[w.pulse]
 }
 
-// beats says what the analysed lead's tracker has found.
-func (a *analysis) beats(v voice) {
-	a.spare.take()
-	if a.chosen.lead < 0 {
+// beats says what the analysed lead's tracker has found. all says what waits
+// for the other lead too.
+func (a *analysis) beats(all bool, v voice) {
+	c := &a.chosen
+	if c.lead < 0 {
+		a.spare.read.ready = a.spare.read.ready[:0]
 		return
 	}
-	for _, p := range a.chosen.take() {
-		n := a.chosen.sample(p.r)
-		if n >= a.next {
-			n = a.next - 1
+	done := 0
+	for _, b := range c.read.ready {
+		if !all && a.spare.lead >= 0 && c.qrs.now() < b.ready+pairWait+2 {
+			break
 		}
+		done++
+		n := min(c.sample(b.r), a.next-1)
 		if n < a.said || a.hasAny && float64(n) < float64(a.lastAny)+refractory*a.rate {
 			continue // it was said already, from another lead
 		}
-		b := &topics.Beat{Class: a.class(n, v.paced), Lead: a.leads[a.chosen.lead].name}
-		if a.hasBeat {
-			b.RrMs = float64(n-a.lastBeat) * 1000 / a.rate
-		}
-		a.lastBeat, a.hasBeat = n, true
-		a.lastAny, a.hasAny = n, true
-		out := a.say(v, n)
-		out.Kind = &topics.Annotation_Beat{Beat: b}
-		v.emit(out)
+		a.sayBeat(n, a.fused(b, n), v)
 	}
+	c.read.ready = slices.Delete(c.read.ready, 0, done)
+	passed := 0
+	for _, b := range a.spare.read.ready {
+		if float64(a.spare.sample(b.r))+joinMS*a.rate/1000 < float64(a.said) || len(a.spare.read.ready)-passed > maxOpen {
+			passed++
+		}
+	}
+	a.spare.read.ready = slices.Delete(a.spare.read.ready, 0, passed)
 }
 
-func (a *analysis) class(n uint64, paced bool) topics.BeatClass {
-	if paced {
-		for _, p := range a.pulses {
-			if n >= p && float64(n-p) <= pacedWithin*a.rate {
-				return topics.BeatClass_BEAT_CLASS_Q
-			}
+func (a *analysis) sayBeat(n uint64, o odds, v voice) {
+	class := o.class()
+	if v.paced && a.followsPulse(n) {
+		class = topics.BeatClass_BEAT_CLASS_Q
+	}
+	b := &topics.Beat{Class: class, Lead: a.leads[a.chosen.lead].name, Ventricular: probability(o.v)}
+	if a.hasBeat {
+		b.RrMs = float64(n-a.lastBeat) * 1000 / a.rate
+	}
+	a.lastBeat, a.hasBeat = n, true
+	a.lastAny, a.hasAny = n, true
+	out := a.say(v, n)
+	out.Kind = &topics.Annotation_Beat{Beat: b}
+	v.emit(out)
+}
+
+// fused is what both leads say of a beat. The other lead counts if it has
+// found the same beat by the time at which it would be said in any case, so that the
+// length of the frames does not matter.
+func (a *analysis) fused(b beat, n uint64) odds {
+	s := &a.spare
+	if s.lead < 0 || a.leads[s.lead].worth() < betterBy {
+		return b.odds
+	}
+	for _, o := range s.read.ready {
+		at := s.sample(o.r)
+		if math.Abs(float64(at)-float64(n))*1000 <= joinMS*a.rate && s.sample(o.ready) <= a.chosen.sample(b.ready+pairWait) {
+			return b.odds.with(o.odds)
 		}
 	}
-	return topics.BeatClass_BEAT_CLASS_N
+	return b.odds
+}
+
+// followsPulse reports a beat that a pace pulse precedes.
+func (a *analysis) followsPulse(n uint64) bool {
+	for _, p := range a.pulses {
+		if n >= p && float64(n-p) <= pacedWithin*a.rate {
+			return true
+		}
+	}
+	return false
 }
 
 // finish ends what belongs together: beats that were waiting for more are said.
@@ -284,10 +321,10 @@ func (a *analysis) finish(v voice) {
 	}
 	for _, t := range []*tracker{&a.chosen, &a.spare} {
 		if t.lead >= 0 {
-			t.qrs.finish(t.y)
+			t.finish()
 		}
 	}
-	a.beats(v)
+	a.beats(true, v)
 	for i := range a.leads {
 		a.leads[i].quality.interrupt()
 	}
@@ -311,7 +348,7 @@ func (a *analysis) gap(count uint64, cause topics.GapCause, v voice) {
 func (a *analysis) progress(valid uint32, v voice) {
 	p := &topics.Progress{Complete: a.next, Rate: a.rate, Suspended: a.chosen.lead < 0, Valid: valid}
 	if a.inRun && a.chosen.lead >= 0 {
-		complete, candidate, undecided := a.chosen.qrs.progress()
+		complete, candidate, undecided := a.chosen.progress()
 		a.said = max(a.said, a.chosen.sample(complete))
 		if undecided {
 			n := a.chosen.sample(candidate)

@@ -9,8 +9,10 @@
 // energy of the slope of the band-passed signal (filter.go) at 180 Hz, whatever the rate of the
 // device (resample.go).
 //
-// Classes: a beat that follows a pace pulse in a patient with a pacemaker is Q,
-// every other one is N. Telling S, V and F is not in this version.
+// Classes: each beat is compared with the patient's own shapes (template.go)
+// and intervals (rr.go), and judged by ensembles of trees (class.go, model.go)
+// once the next beat is known or 1.1 s have passed. A beat that follows a pace
+// pulse in a patient with a pacemaker is Q. See DESIGN.md.
 package beats
 
 import (
@@ -26,7 +28,7 @@ import (
 const Name = "beats"
 
 // Version is the version of the state's encoding.
-const Version = 2
+const Version = 3
 
 // Config are the times of the stage. They are part of what it says: a site
 // that changes them gets other annotations from the same frames.

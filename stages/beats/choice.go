@@ -31,8 +31,8 @@ func (a *analysis) electrodes(s *topics.Samples, from uint64, v voice) {
 func (a *analysis) choose(from uint64, v voice) {
 	if c := a.chosen.lead; c >= 0 && !a.leads[c].fit() {
 		if a.inRun {
-			a.chosen.qrs.finish(a.chosen.y)
-			a.beats(v)
+			a.chosen.finish()
+			a.beats(true, v)
 		}
 		a.chosen.lead = -1
 	}
@@ -66,9 +66,9 @@ func (a *analysis) change(from uint64) {
 		return
 	}
 	a.chosen, a.spare = a.spare, a.chosen
-	q := &a.chosen.qrs
-	n := a.chosen.sample(q.last.r)
-	if q.hasLast && a.hasBeat && math.Abs(float64(n)-float64(a.lastBeat))*1000 <= joinMS*a.rate {
+	last := a.chosen.read.last
+	n := a.chosen.sample(last.r)
+	if last.has && a.hasBeat && math.Abs(float64(n)-float64(a.lastBeat))*1000 <= joinMS*a.rate {
 		a.lastBeat = n // the same beat, where this lead has it
 		return
 	}

@@ -15,6 +15,16 @@ var marshal = proto.MarshalOptions{Deterministic: true}
 // AppendBinary writes the state down.
 func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	e := &stages.Encoder{B: b}
+	if err := s.write(e); err != nil {
+		return nil, err
+	}
+	writeReaders(e, s.live)
+	writeReaders(e, s.late)
+	return e.B, nil
+}
+
+// write writes what version 2 knew.
+func (s *State) write(e *stages.Encoder) error {
 	e.String(s.patient)
 	e.Bool(s.left)
 	e.Bool(s.paced)
@@ -44,13 +54,13 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	for _, h := range s.held {
 		raw, err := marshal.Marshal(h.samples)
 		if err != nil {
-			return nil, fmt.Errorf("write a run that is held: %w", err)
+			return fmt.Errorf("write a run that is held: %w", err)
 		}
 		e.Int(int64(h.age))
 		e.Bytes(raw)
 	}
 	e.Bool(s.overtaken)
-	return e.B, nil
+	return nil
 }
 
 // UnmarshalBinary reads what AppendBinary wrote; after an error the state is
@@ -77,6 +87,8 @@ func (s *State) UnmarshalBinary(b []byte) error {
 		n.held = append(n.held, h)
 	}
 	n.overtaken = d.Bool()
+	readReaders(d, n.live)
+	readReaders(d, n.late)
 	if len(n.held) > 0 && n.live == nil {
 		d.Fail("runs are held for nothing")
 	}

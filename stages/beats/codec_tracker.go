@@ -75,7 +75,7 @@ func writeDetector(e *stages.Encoder, d *detector) {
 	e.Uint(d.quiet)
 	e.Uint(d.complete)
 	writePeaks(e, d.open)
-	writePeaks(e, d.found)
+	writePeaks(e, nil) // version 2 kept beats here that nobody had taken
 }
 
 func readDetector(d *stages.Decoder, q *detector) {
@@ -97,7 +97,8 @@ func readDetector(d *stages.Decoder, q *detector) {
 	}
 	q.threshold = d.Float32()
 	q.last, q.hasLast, q.quiet, q.complete = readPeak(d), d.Bool(), d.Uint(), d.Uint()
-	q.open, q.found = readPeaks(d), readPeaks(d)
+	q.open = readPeaks(d)
+	readPeaks(d)
 }
 
 func writePeaks(e *stages.Encoder, list []peak) {
@@ -142,11 +143,20 @@ func writeBand(e *stages.Encoder, b *band) {
 			e.Float32(v)
 		}
 	}
-	for _, r := range b.rings() {
+	lowed := b.newest()
+	for _, r := range b.rings(&lowed) {
 		for _, v := range r {
 			e.Float32(v)
 		}
 	}
+}
+
+// newest are the last alignLen of the low-passed signal by their sample.
+func (b *band) newest() (v [alignLen]float32) {
+	for i := range uint64(alignLen) {
+		v[(b.n+i)%alignLen] = b.lowed[(b.n+i-alignLen)%shapeRing]
+	}
+	return v
 }
 
 func readBand(d *stages.Decoder, b *band) {
@@ -164,13 +174,17 @@ func readBand(d *stages.Decoder, b *band) {
 			m.ring[i] = d.Float32()
 		}
 	}
-	for _, r := range b.rings() {
+	var lowed [alignLen]float32
+	for _, r := range b.rings(&lowed) {
 		for i := range r {
 			r[i] = d.Float32()
 		}
 	}
+	for i := range uint64(alignLen) {
+		b.lowed[(b.n+i-alignLen)%shapeRing] = lowed[(b.n+i)%alignLen]
+	}
 }
 
-func (b *band) rings() [7][]float32 {
-	return [7][]float32{b.raw[:], b.smoothed[:], b.lowed[:], b.passed[:], b.wave[:], b.sharp[:], b.slope[:]}
+func (b *band) rings(lowed *[alignLen]float32) [7][]float32 {
+	return [7][]float32{b.raw[:], b.smoothed[:], lowed[:], b.passed[:], b.wave[:], b.sharp[:], b.slope[:]}
 }

@@ -39,7 +39,7 @@ type heart struct {
 func regular(rate, length, bpm float64) heart {
 	h := heart{rate: rate, length: length, waves: sinusWaves, device: "patch-1", boot: 1, frame: 0.25,
 		leads: []string{"II"}, gain: 2.5, shrink: []float64{1}, startUs: 1_700_000_000_000_000}
-	for t := 0.7; t < length-0.5; t += 60 / bpm {
+	for t := 0.7; t < length-2; t += 60 / bpm { // the last one is said before the end
 		h.r = append(h.r, t)
 	}
 	return h

@@ -44,6 +44,7 @@ const (
 
 	historyLen = 128 // samples of the wave and its slope that are kept; a power of two
 	alignLen   = 32  // of the signals that wait for their baseline; a power of two
+	shapeRing  = 256 // of the low-passed signal, 1.4 s: what a beat looks like is taken from it late; a power of two
 )
 
 // band is the chain from the signal to the energy of its slope, after
@@ -55,7 +56,7 @@ type band struct {
 
 	raw      [alignLen]float32   // by its sample, as the two below
 	smoothed [alignLen]float32   //
-	lowed    [alignLen]float32   //
+	lowed    [shapeRing]float32  // of which shapes are taken
 	passed   [slopeLag]float32   // the last ones of the band-passed signal
 	wave     [historyLen]float32 // smoothed less baseline in mV, by time: where R peaks are measured
 	sharp    [historyLen]float32 // not smoothed, less baseline in mV, by time
@@ -72,7 +73,10 @@ func (b *band) begin(v float32) {
 	b.high.fill(v)
 	b.energy.fill(0)
 	for i := range b.smoothed {
-		b.raw[i], b.smoothed[i], b.lowed[i] = v, v, v
+		b.raw[i], b.smoothed[i] = v, v
+	}
+	for i := range b.lowed {
+		b.lowed[i] = v
 	}
 	clear(b.passed[:])
 	clear(b.wave[:])
@@ -90,18 +94,21 @@ func (b *band) push(v float32) float32 {
 	b.n++
 	s := b.smooth.push(v)
 	l := b.low.push(s)
-	b.raw[n%alignLen], b.smoothed[n%alignLen], b.lowed[n%alignLen] = v, s, l
+	b.raw[n%alignLen], b.smoothed[n%alignLen], b.lowed[n%shapeRing] = v, s, l
 	baseline := b.high.push(l) // at n-bandDelay
 
 	at := n - bandDelay // wraps around in the first samples, harmlessly
 	b.wave[at%historyLen] = b.smoothed[(at+(smoothLen-1)/2)%alignLen] - baseline
 	b.sharp[at%historyLen] = b.raw[at%alignLen] - baseline
-	passed := b.lowed[(at+lowDelay)%alignLen] - baseline
+	passed := b.lowed[(at+lowDelay)%shapeRing] - baseline
 	slope := passed - b.passed[n%slopeLag]
 	b.passed[n%slopeLag] = passed
-	b.slope[(at-slopeLag/2)%historyLen] = b.lowed[(at+lowDelay)%alignLen] - b.lowed[(at+lowDelay-slopeLag)%alignLen]
+	b.slope[(at-slopeLag/2)%historyLen] = b.lowed[(at+lowDelay)%shapeRing] - b.lowed[(at+lowDelay-slopeLag)%shapeRing]
 	if slope < 0 {
 		slope = -slope
 	}
 	return b.energy.push(slope) * (energyLen / (2. * slopeLag))
 }
+
+// low1 is the low-passed signal at a time of the last shapeRing samples, in µV.
+func (b *band) low1(at uint64) float32 { return 1000 * b.lowed[(at+lowDelay)%shapeRing] }

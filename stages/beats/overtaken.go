@@ -50,10 +50,14 @@ func (s *State) resume(r *topics.Samples) {
 	s.live = newAnalysis(r, first, false)
 }
 
-// migrate brings up a state of version 1, which knew of no overtaking.
+// migrate brings up a state of version 1, which knew of no overtaking, or of
+// version 2, which knew of no shapes of beats and no classes.
 func migrate(version uint32, state []byte) ([]byte, error) {
-	if version != 1 {
-		return nil, fmt.Errorf("there is no version %d", version)
+	switch version {
+	case 1:
+		return append(state, 0, 0, 0), nil
+	case 2:
+		return append(state, 0, 0), nil
 	}
-	return append(state, 0), nil
+	return nil, fmt.Errorf("there is no version %d", version)
 }

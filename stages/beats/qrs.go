@@ -18,7 +18,7 @@ const (
 	decayOver   = 270 // for 1.5 s: signals that shrank to a tenth are found again within 5 s
 
 	maxOpen = 16 // candidates kept
-	flush   = energyDelay + dominance + 1
+	flush   = energyDelay + lookAhead + 1
 )
 
 // Levels of the detector: found on the 22 records of the MIT-BIH Arrhythmia
@@ -64,7 +64,8 @@ type detector struct {
 	open          []peak // candidates, oldest first, that may yet be searched back
 	complete      uint64 // every beat before it has been said
 
-	found []peak // beats that nobody has taken yet; empty between calls
+	seen  []peak // peaks that nobody has taken yet, beats or not, and
+	found []peak // those that are beats; empty between calls
 }
 
 // eight is the last eight of something.
@@ -107,18 +108,21 @@ func (d *detector) restart() {
 	d.band.n = 0
 	d.top, d.before, d.block = peak{}, 0, 0
 	d.last, d.hasLast, d.quiet, d.complete = peak{}, false, 0, 0
-	d.open, d.found = d.open[:0], d.found[:0]
+	d.open, d.seen, d.found = d.open[:0], d.seen[:0], d.found[:0]
 }
 
 func (d *detector) learned() bool { return len(d.blocks) == learnBlocks }
 
-// push takes one sample in mV. Beats are appended to found.
+// now is the time up to which the energy is known.
+func (d *detector) now() uint64 { return d.band.n - 1 - energyDelay }
+
+// push takes one sample in mV. Peaks are appended to seen, beats to found too.
 func (d *detector) push(v float32) {
 	e := d.band.push(v)
 	if d.band.n <= energyDelay+settle {
 		return
 	}
-	now := d.band.n - 1 - energyDelay
+	now := d.now()
 	rising := e > d.before
 	d.before = e
 	if e > d.top.level && rising {
@@ -126,7 +130,9 @@ func (d *detector) push(v float32) {
 	} else if d.top.level > 0 && now-d.top.at >= dominance {
 		p := d.top
 		d.top = peak{}
-		d.measure(&p)
+		if d.measure(&p); p.level > leastShare*d.signal.median() {
+			d.seen = append(d.seen, p)
+		}
 		d.judge(p)
 	}
 	if !d.learned() {
@@ -134,18 +140,6 @@ func (d *detector) push(v float32) {
 	} else {
 		d.searchBack(now)
 	}
-}
-
-// finish ends a signal: its last samples are decided as if the last one went on.
-func (d *detector) finish(v float32) {
-	if d.band.n == 0 {
-		return
-	}
-	n := d.band.n
-	for range flush {
-		d.push(v)
-	}
-	d.found = slices.DeleteFunc(d.found, func(p peak) bool { return p.r >= n })
 }
 
 // measure looks at the signal around a peak.
@@ -328,7 +322,7 @@ func (d *detector) progress() (complete, candidate uint64, undecided bool) {
 	if !d.learned() || d.band.n <= energyDelay+settle {
 		return d.complete, 0, false
 	}
-	now := d.band.n - 1 - energyDelay
+	now := d.now()
 	d.prune(now)
 	level, search := d.level(now), d.searchLevel(now)
 	until := now

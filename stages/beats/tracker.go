@@ -1,6 +1,10 @@
 package beats
 
-import "heartwire/topics"
+import (
+	"slices"
+
+	"heartwire/topics"
+)
 
 // tracker finds the beats of one lead in a run of samples without a gap.
 type tracker struct {
@@ -8,11 +12,12 @@ type tracker struct {
 	base uint64 // device sample of the resampler's first
 	rs   resampler
 	qrs  detector
+	read reader
 	y    float32 // the last sample at internalRate
 }
 
 func newTracker() tracker {
-	return tracker{lead: -1, qrs: detector{band: newBand()}}
+	return tracker{lead: -1, qrs: detector{band: newBand()}, read: reader{models: standard}}
 }
 
 // restart begins with the device's sample at base.
@@ -20,6 +25,7 @@ func (t *tracker) restart(k *kernel, base uint64) {
 	t.base, t.y = base, 0
 	t.rs.reset(k)
 	t.qrs.restart()
+	t.read.restart()
 }
 
 // push takes one sample in mV.
@@ -30,21 +36,54 @@ func (t *tracker) push(v float32) {
 		if !ok {
 			return
 		}
-		t.y = y
-		t.qrs.push(y)
+		t.step(y)
 	}
+}
+
+// step takes one sample of internalRate.
+func (t *tracker) step(y float32) {
+	t.y = y
+	t.qrs.push(y)
+	t.read.push(&t.qrs)
+}
+
+// finish ends a signal: its last samples are decided as if the last one went on.
+func (t *tracker) finish() {
+	n := t.qrs.band.n
+	if n == 0 {
+		return
+	}
+	for range flush {
+		t.step(t.y)
+	}
+	t.read.finish(&t.qrs)
+	t.read.ready = slices.DeleteFunc(t.read.ready, func(b beat) bool { return b.r >= n })
+}
+
+// progress says before which sample of internalRate every beat is ready, and
+// the newest candidate that is not decided or ready, if there is one.
+func (t *tracker) progress() (complete, candidate uint64, undecided bool) {
+	complete, candidate, undecided = t.qrs.progress()
+	for _, b := range t.read.ready { // it waits for the other lead
+		complete = min(complete, b.r-min(b.r, peakSpan))
+		if !undecided || b.r > candidate {
+			candidate, undecided = b.r, true
+		}
+	}
+	for _, c := range t.read.list {
+		if c.verdict == refused || c.verdict == open && c.measured {
+			continue // what the detector may yet search back, it has told
+		}
+		if complete = min(complete, c.r-min(c.r, peakSpan)); (c.rule || c.verdict == accepted) && (!undecided || c.r > candidate) {
+			candidate, undecided = c.r, true
+		}
+	}
+	return complete, candidate, undecided
 }
 
 // sample is the device's sample nearest to one at internalRate.
 func (t *tracker) sample(at uint64) uint64 {
 	return t.base + uint64(float64(at)*t.rs.k.rate/internalRate+0.5)
-}
-
-// take hands over the beats found since the last take.
-func (t *tracker) take() []peak {
-	f := t.qrs.found
-	t.qrs.found = f[:0]
-	return f
 }
 
 // lead is what is known of one lead of the device.

@@ -1,0 +1,189 @@
+package beats
+
+import (
+	"math"
+
+	"heartwire/topics"
+)
+
+// The features that a candidate is judged by: its looks, and these.
+const (
+	judgeRule       = iota // the detector takes it for a beat
+	judgeNoise             // level over that of the other peaks
+	judgeLevel             // level over the threshold
+	judgePrev              // level over the last beat's
+	judgeSlope             // slope over the last beat's
+	judgeSince             // time since the last beat over the usual RR
+	judgeSlow              // the same over the slow mean
+	judgeBetween           // highest peak between over the level
+	judgeNext              // highest peak soon after over the level
+	judgeContrast          // of the detector
+	judgeUneven            // irregularity of the last RRs
+	judgeFit               // how well the last beats fitted their templates
+	judgeLastQuiet         // noise beside the last beats
+	judgeLastChance        // of the last beat
+	judgeSame              // correlation of the last beat's... residual to the dominant
+	numJudge
+)
+
+var judgeNames = [numJudge]string{"rule", "level_noise", "level_threshold", "level_prev", "slope_prev", "since_rr", "since_slow", "between",
+	"next", "contrast", "uneven", "fit", "last_quiet", "last_chance", "last_res"}
+
+// What of the chance that a candidate is a beat decides.
+const (
+	dropBelow = 0.05
+	addFrom   = 0.8
+)
+
+func (t *reader) judgeFeatures(d *detector, i int, x *[numLooks + numJudge]float32) {
+	c := &t.list[i]
+	copy(x[:], c.x[:])
+	j := x[numLooks:]
+	b := t.before(i)
+	usual := t.rr.quantile(0.5, rrNominal)
+	if c.rule {
+		j[judgeRule] = 1
+	}
+	j[judgeNoise], j[judgeLevel] = ratio(c.level, d.noise.median()), ratio(c.level, d.threshold)
+	j[judgeSince], j[judgeSlow] = 10, 10
+	if b.has {
+		j[judgePrev], j[judgeSlope] = ratio(c.level, b.level), ratio(c.slope, b.slope)
+		since := float32(c.at - b.at)
+		j[judgeSince], j[judgeSlow] = ratio(since, usual), ratio(since, max(t.rr.slow, 1))
+		j[judgeLastChance], j[judgeSame] = b.chance, b.res
+	}
+	for k := range t.list {
+		o := &t.list[k]
+		switch {
+		case k < i && o.at > b.at && o.verdict != accepted:
+			j[judgeBetween] = max(j[judgeBetween], ratio(o.level, c.level))
+		case k > i && o.at <= c.at+lookAhead:
+			j[judgeNext] = max(j[judgeNext], ratio(o.level, c.level))
+		}
+	}
+	j[judgeContrast], j[judgeUneven] = d.contrast(), t.rr.irregularity(8)
+	j[judgeFit], j[judgeLastQuiet] = t.fit, t.noise
+}
+
+// chanceOf is the chance that a candidate is a beat; that of an undecided one
+// while there is nothing to compare with.
+func (t *reader) chanceOf(d *detector, i int) float32 {
+	var x [numLooks + numJudge]float32
+	if t.models == nil || t.models.judge == nil || !t.own.learned() {
+		if t.models != nil && t.models.seen != nil {
+			t.judgeFeatures(d, i, &x)
+			t.models.seen(&t.list[i], x[:])
+		}
+		return (dropBelow + addFrom) / 2
+	}
+	t.judgeFeatures(d, i, &x)
+	if t.models.seen != nil {
+		t.models.seen(&t.list[i], x[:])
+	}
+	return float32(t.models.judge.Probability(x[:]))
+}
+
+// The features by which a beat is classified: its looks, and these.
+const (
+	classRR        = iota // RR before over the 75th percentile of the last
+	classRR90             // over the 90th
+	classRRSlow           // over the slow mean
+	classRRLast           // over the RR before it
+	classLast             // the RR before it over the 75th percentile
+	classNext             // RR after, at most 1.1 s, over the 75th percentile, which counts as at most 1.1 s
+	classNextRatio        // over the RR before
+	classPause            // both together over twice the 75th percentile
+	classCapped           // the next beat did not come in time
+	classUneven           // irregularity of the last RRs
+	classUneven16         // median change
+	classLastRes          // the last beat's residual to the dominant template
+	classNextRes          // the next one's
+	classEarly            // mean earliness of the beats of its template
+	classLater            // and of what follows them
+	classCount            // how many its template has
+	classChance           // that it is a beat
+	classFit              // how well the last beats fitted
+	classLastQuiet        // noise beside the last beats
+	classSameLast         // the last beat has the same template
+	numClass
+)
+
+var classNames = [numClass]string{"rr_75", "rr_90", "rr_slow", "rr_last", "last_75", "next_75", "next_rr", "pause", "capped", "uneven",
+	"uneven_16", "last_res", "next_res", "early", "later", "count", "chance", "fit", "last_quiet", "same_last"}
+
+// classify makes a beat of an accepted candidate; next is -1 where none has come.
+func (t *reader) classify(i, next int, now uint64) {
+	c := &t.list[i]
+	b := beat{r: c.r, ready: now, odds: odds{v: -20, s: -20}}
+	p75 := t.rr.quantile(0.75, rrNominal)
+	var rr, after float32
+	if t.last.has {
+		rr = float32(c.r - t.last.r)
+	}
+	after = lookNext
+	if next >= 0 {
+		after = min(float32(t.list[next].r-c.r), lookNext)
+	}
+	var x [numLooks + numClass]float32
+	copy(x[:], c.x[:])
+	f := x[numLooks:]
+	before := rr
+	if before == 0 {
+		before = p75
+	}
+	prior := t.rr.last(0, before)
+	f[classRR], f[classRR90], f[classRRSlow] = ratio(before, p75), ratio(before, t.rr.quantile(0.9, rrNominal)), ratio(before, max(t.rr.slow, 1))
+	f[classRRLast], f[classLast] = ratio(before, prior), ratio(prior, p75)
+	f[classNext], f[classNextRatio] = ratio(after, min(p75, lookNext)), ratio(after, before)
+	f[classPause] = ratio(before+after, 2*p75)
+	if next < 0 {
+		f[classCapped] = 1
+	} else {
+		f[classNextRes] = t.list[next].x[lookResDom]
+	}
+	f[classUneven], f[classUneven16] = t.rr.irregularity(8), t.rr.unevenness()
+	f[classLastRes] = t.last.res
+	f[classEarly], f[classLater] = 1, 1
+	if c.template >= 0 {
+		m := &t.own.list[c.template]
+		if rr > 0 {
+			share := max(1/float32(m.n), slowest)
+			m.early += share * (min(f[classRR], 2) - m.early)
+			m.later += share * (min(f[classNext], 2) - m.later)
+		}
+		f[classEarly], f[classLater], f[classCount] = m.early, m.later, float32(min(m.n, 100))
+		if t.last.has && t.last.template == c.template {
+			f[classSameLast] = 1
+		}
+	}
+	f[classChance], f[classFit], f[classLastQuiet] = c.chance, t.fit, t.noise
+	t.models.classes(t, c, &b, x[:])
+	if rr > 0 {
+		t.rr.push(rr)
+	}
+	t.last = past{has: true, at: c.at, r: c.r, level: c.level, slope: c.slope, chance: c.chance, res: c.x[lookResDom], template: c.template}
+	t.ready = append(t.ready, b)
+}
+
+// odds are the log odds of classes V and S.
+type odds struct{ v, s float32 }
+
+const (
+	oddsV = 0 // from which a beat is V
+	oddsS = 0 // from which it is S, if it is not V
+)
+
+func (o odds) class() topics.BeatClass {
+	switch {
+	case o.v >= oddsV:
+		return topics.BeatClass_BEAT_CLASS_V
+	case o.s >= oddsS:
+		return topics.BeatClass_BEAT_CLASS_S
+	}
+	return topics.BeatClass_BEAT_CLASS_N
+}
+
+// with is what two leads say together.
+func (o odds) with(other odds) odds { return odds{(o.v + other.v) / 2, (o.s + other.s) / 2} }
+
+func probability(odds float32) float64 { return 1 / (1 + math.Exp(-float64(odds))) }

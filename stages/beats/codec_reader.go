@@ -1,0 +1,185 @@
+package beats
+
+import "heartwire/stages"
+
+// What reads the trackers' peaks is written behind all else: version 2 had none of it.
+
+func writeReaders(e *stages.Encoder, a *analysis) {
+	e.Bool(a != nil)
+	if a == nil {
+		return
+	}
+	for _, t := range []*tracker{&a.chosen, &a.spare} {
+		if t.lead < 0 {
+			continue
+		}
+		if t.qrs.band.n > 0 {
+			for _, v := range t.qrs.band.lowed {
+				e.Float32(v)
+			}
+		}
+		writeReader(e, &t.read)
+	}
+}
+
+func readReaders(d *stages.Decoder, a *analysis) {
+	if !d.Bool() {
+		return
+	}
+	if a == nil {
+		d.Fail("a reader without an analysis")
+		return
+	}
+	for _, t := range []*tracker{&a.chosen, &a.spare} {
+		if t.lead < 0 {
+			continue
+		}
+		if t.qrs.band.n > 0 {
+			for i := range t.qrs.band.lowed {
+				t.qrs.band.lowed[i] = d.Float32()
+			}
+		}
+		readReader(d, &t.read)
+	}
+}
+
+func writeReader(e *stages.Encoder, t *reader) {
+	e.Uint(uint64(len(t.list)))
+	for i := range t.list {
+		c := &t.list[i]
+		writePeak(e, c.peak)
+		e.Bool(c.rule)
+		e.Bool(c.measured)
+		e.Uint(uint64(c.verdict))
+		if c.measured {
+			e.Float32(c.chance)
+			e.Int(int64(c.template))
+			for _, v := range c.x {
+				e.Float32(v)
+			}
+		}
+	}
+	e.Uint(uint64(len(t.own.list)))
+	for i := range t.own.list {
+		writeTemplate(e, &t.own.list[i])
+	}
+	e.Uint(uint64(t.rr.n))
+	e.Uint(uint64(t.rr.at))
+	e.Float32(t.rr.slow)
+	for _, v := range t.rr.v[:t.rr.n] { // whole samples
+		e.Uint(uint64(v))
+	}
+	writePast(e, t.last)
+	e.Float32(t.fit)
+	e.Float32(t.noise)
+	e.Uint(uint64(len(t.ready)))
+	for _, b := range t.ready {
+		e.Uint(b.r)
+		e.Uint(b.ready)
+		e.Float32(b.v)
+		e.Float32(b.s)
+	}
+}
+
+func readReader(d *stages.Decoder, t *reader) {
+	n := d.Len(10)
+	if n > maxOpen {
+		d.Fail("%d candidates", n)
+		return
+	}
+	for range n {
+		c := candidate{peak: readPeak(d), rule: d.Bool(), measured: d.Bool(), verdict: verdict(d.Uint()), template: -1}
+		if c.measured {
+			c.chance, c.template = d.Float32(), int(d.Int())
+			for i := range c.x {
+				c.x[i] = d.Float32()
+			}
+		}
+		if c.verdict > accepted || c.template < -1 || c.template >= maxTemplates || !(c.x[lookLag] >= -maxLag && c.x[lookLag] <= maxLag) {
+			d.Fail("a candidate of verdict %d and template %d", c.verdict, c.template)
+			return
+		}
+		t.list = append(t.list, c)
+	}
+	if n = d.Len(shapeLen); n > maxTemplates {
+		d.Fail("%d templates", n)
+		return
+	}
+	for range n {
+		t.own.list = append(t.own.list, readTemplate(d))
+	}
+	t.own.choose()
+	for i := range t.list {
+		if t.list[i].template >= n {
+			d.Fail("template %d of %d", t.list[i].template, n)
+			return
+		}
+	}
+	rrs, at := d.Uint(), d.Uint()
+	if t.rr.slow = d.Float32(); rrs > keptRRs || at >= keptRRs {
+		d.Fail("%d intervals", rrs)
+		return
+	}
+	t.rr.n, t.rr.at = int(rrs), int(at)
+	for i := range t.rr.n {
+		t.rr.v[i] = float32(d.Uint())
+	}
+	t.rr.derive()
+	t.last = readPast(d)
+	t.fit, t.noise = d.Float32(), d.Float32()
+	if n = d.Len(10); n > maxReady {
+		d.Fail("%d beats to be said", n)
+		return
+	}
+	for range n {
+		t.ready = append(t.ready, beat{d.Uint(), d.Uint(), odds{d.Float32(), d.Float32()}})
+	}
+}
+
+func writeTemplate(e *stages.Encoder, m *template) {
+	for _, v := range m.v { // whole µV
+		e.Int(int64(v))
+	}
+	e.Uint(uint64(m.n))
+	e.Float32(m.weight)
+	e.Float32(m.early)
+	e.Float32(m.later)
+	e.Float32(m.odds)
+}
+
+func readTemplate(d *stages.Decoder) template {
+	var m template
+	for i := range m.v {
+		v := d.Int()
+		if v > limitUV || v < -limitUV {
+			d.Fail("a template of %d µV", v)
+			return m
+		}
+		m.v[i] = float32(v)
+	}
+	m.n = uint32(d.Uint())
+	m.weight, m.early, m.later, m.odds = d.Float32(), d.Float32(), d.Float32(), d.Float32()
+	m.form = m.v.form()
+	return m
+}
+
+func writePast(e *stages.Encoder, p past) {
+	e.Bool(p.has)
+	if !p.has {
+		return
+	}
+	e.Uint(p.at)
+	e.Uint(p.r)
+	e.Float32(p.level)
+	e.Float32(p.slope)
+	e.Float32(p.chance)
+	e.Float32(p.res)
+	e.Int(int64(p.template))
+}
+
+func readPast(d *stages.Decoder) past {
+	if !d.Bool() {
+		return past{}
+	}
+	return past{true, d.Uint(), d.Uint(), d.Float32(), d.Float32(), d.Float32(), d.Float32(), int(d.Int())}
+}

@@ -1,0 +1,260 @@
+package beats
+
+import "math"
+
+// The shape of a beat in samples of internalRate around the peak of its
+// energy: its QRS complex at the full rate, its P and T waves more coarsely.
+const (
+	qrsHalf = 24 // 133 ms to each side: a wide complex has room
+	qrsLen  = 2*qrsHalf + 1
+	pFrom   = -58 // 322 ms
+	pStep   = 2
+	pLen    = 18 // to 133 ms before the peak
+	tFrom   = 27 // 150 ms
+	tStep   = 4
+	tLen    = 11 // to 372 ms after the peak
+
+	shapeLen = qrsLen + pLen + tLen
+	maxLag   = 6 // 33 ms: how far the peaks of energy of two alike complexes may lie apart
+	shapeEnd = tFrom + (tLen-1)*tStep
+
+	maxTemplates = 6
+	weightKept   = 1 - 1./256 // of a template's weight with each beat: what has not been seen for some minutes goes
+	learnedBeats = 8          // in a template before it is compared with
+	slowest      = 1. / 16    // share of a new beat in a template that has seen many
+	joinAt       = 0.90       // correlation from which a beat belongs to a template,
+	joinResidual = 0.35       // if no more of its energy is left when the template is taken away
+	plainAt      = 0.97       // correlation from which no other template is looked at
+	limitUV      = 32000      // a shape's bound
+)
+
+// shape is a beat in whole µV: QRS complex, P wave and T wave, each less its own mean.
+type shape [shapeLen]float32
+
+// template is the mean of beats that look alike.
+type template struct {
+	v      shape
+	n      uint32  // beats in it
+	weight float32 // beats in it, fading
+	early  float32 // mean of their RR as a share of the usual one
+	later  float32 // mean of the RR after them, likewise
+	odds   float32 // mean log odds that the classifier gave them for class V
+
+	form form // of v
+}
+
+// form is what a QRS complex measures.
+type form struct {
+	energy    float32 // sum of squares, µV²
+	high, low float32 // µV above and below its mean
+	steep     float32 // µV a sample
+	area      float32 // mean of the absolute, µV
+	width     float32 // samples in which the middle 80 % of its slopes lie
+	pEnergy   float32
+	tEnergy   float32
+}
+
+func (s *shape) form() form {
+	var f form
+	var total float32
+	q := s[:qrsLen]
+	for i, v := range q {
+		f.energy += v * v
+		f.high, f.low = max(f.high, v), max(f.low, -v)
+		if v < 0 {
+			f.area -= v
+		} else {
+			f.area += v
+		}
+		if i > 0 {
+			d := v - q[i-1]
+			if d < 0 {
+				d = -d
+			}
+			f.steep = max(f.steep, d)
+			total += d
+		}
+	}
+	f.area /= qrsLen
+	var sum float32
+	first, last := 1, 1
+	for i := 1; i < qrsLen; i++ {
+		d := q[i] - q[i-1]
+		if d < 0 {
+			d = -d
+		}
+		if sum += d; sum < 0.1*total {
+			first = i
+		}
+		if sum < 0.9*total {
+			last = i
+		}
+	}
+	f.width = float32(last - first + 1)
+	for _, v := range s[qrsLen : qrsLen+pLen] {
+		f.pEnergy += v * v
+	}
+	for _, v := range s[qrsLen+pLen:] {
+		f.tEnergy += v * v
+	}
+	return f
+}
+
+// templates are the patient's own beats in one lead.
+type templates struct {
+	list     []template // in the order in which they came
+	dominant int        // the one with most weight
+}
+
+// match is how a beat looks beside a template.
+type match struct {
+	cor, res float32 // correlation, -1 to 1; share of energy left when the template is taken away, 0 to about 4
+	lag      int     // samples by which the beat lies later
+}
+
+// window is the signal around a peak, with what correlating at each lag needs.
+type window struct {
+	v           [qrsLen + 2*maxLag]float32 // µV
+	sum, square [qrsLen + 2*maxLag + 1]float64
+}
+
+func (w *window) fill(b *band, at uint64) {
+	var sum, square float64
+	for i := range w.v {
+		x := b.low1(at + uint64(i) - qrsHalf - maxLag)
+		w.v[i] = x
+		w.sum[i], w.square[i] = sum, square
+		sum += float64(x)
+		square += float64(x) * float64(x)
+	}
+	w.sum[len(w.v)], w.square[len(w.v)] = sum, square
+}
+
+// energy is the sum of squares about the mean at a lag.
+func (w *window) energy(lag int) float32 {
+	i := lag + maxLag
+	s, q := w.sum[i+qrsLen]-w.sum[i], w.square[i+qrsLen]-w.square[i]
+	return float32(q - s*s/qrsLen)
+}
+
+func (w *window) dot(t *template, lag int) float32 {
+	x := w.v[lag+maxLag:][:qrsLen]
+	var a, b float32
+	for i := 0; i+1 < qrsLen; i += 2 {
+		a += x[i] * t.v[i]
+		b += x[i+1] * t.v[i+1]
+	}
+	return a + b + x[qrsLen-1]*t.v[qrsLen-1]
+}
+
+// against finds the lag at which the window looks most like a template.
+func (w *window) against(t *template) match {
+	best := match{cor: -1}
+	try := func(lag int) {
+		ex := w.energy(lag)
+		if ex <= 0 || t.form.energy <= 0 {
+			return
+		}
+		dot := w.dot(t, lag)
+		if c := dot / float32(math.Sqrt(float64(ex)*float64(t.form.energy))); c > best.cor {
+			best = match{c, (ex + t.form.energy - 2*dot) / max(ex, t.form.energy), lag}
+		}
+	}
+	for lag := -maxLag; lag <= maxLag; lag += 3 {
+		try(lag)
+	}
+	for step, centre := 1, best.lag; step <= 2; step++ {
+		if centre-step >= -maxLag {
+			try(centre - step)
+		}
+		if centre+step <= maxLag {
+			try(centre + step)
+		}
+	}
+	return best
+}
+
+// shape takes a beat out of the signal.
+func (b *band) shape(at uint64, s *shape) {
+	for i := range qrsLen {
+		s[i] = b.low1(at + uint64(i) - qrsHalf)
+	}
+	for i := range pLen {
+		s[qrsLen+i] = b.low1(at + uint64(pFrom+i*pStep)) // wraps around in the first samples, harmlessly
+	}
+	for i := range tLen {
+		s[qrsLen+pLen+i] = b.low1(at + uint64(tFrom+i*tStep))
+	}
+	level(s[:qrsLen])
+	level(s[qrsLen : qrsLen+pLen])
+	level(s[qrsLen+pLen:])
+}
+
+// level takes the mean away and rounds to whole µV, so that a shape is written down exactly.
+func level(v []float32) {
+	var sum float32
+	for _, x := range v {
+		sum += x
+	}
+	mean := sum / float32(len(v))
+	for i, x := range v {
+		v[i] = whole(x - mean)
+	}
+}
+
+func whole(v float32) float32 {
+	if !(v > -limitUV) {
+		return -limitUV
+	}
+	if v > limitUV {
+		return limitUV
+	}
+	return float32(math.RoundToEven(float64(v)))
+}
+
+// add puts a beat into the template that it belongs to; -1: it begins a new one.
+func (t *templates) add(s *shape, to int) int {
+	for i := range t.list {
+		t.list[i].weight *= weightKept
+	}
+	if to < 0 {
+		if len(t.list) == maxTemplates {
+			to = 0
+			for i := range t.list {
+				if t.list[i].weight < t.list[to].weight {
+					to = i
+				}
+			}
+		} else {
+			to = len(t.list)
+			t.list = append(t.list, template{})
+		}
+		t.list[to] = template{v: *s, n: 1, weight: 1, early: 1, later: 1}
+	} else {
+		m := &t.list[to]
+		m.n++
+		m.weight++
+		share := max(1/float32(m.n), slowest)
+		for i, v := range s {
+			m.v[i] = whole(m.v[i] + share*(v-m.v[i]))
+		}
+	}
+	t.list[to].form = t.list[to].v.form()
+	t.choose()
+	return to
+}
+
+// choose finds the dominant template.
+func (t *templates) choose() {
+	t.dominant = 0
+	for i := range t.list {
+		if t.list[i].weight > t.list[t.dominant].weight {
+			t.dominant = i
+		}
+	}
+}
+
+// learned reports that there is a template to compare with.
+func (t *templates) learned() bool {
+	return len(t.list) > 0 && t.list[t.dominant].n >= learnedBeats
+}
