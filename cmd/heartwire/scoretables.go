@@ -137,7 +137,7 @@ func (run *scoring) beats(from time.Duration) *scoreTable {
 		return nil
 	}
 	rows, cells := score(run, from, func(r scored, o ec57.Options) ec57.BeatResult {
-		return ec57.Beats(r.ref, beatsAlone(r.test), o)
+		return ec57.Beats(r.ref, ec57.WithoutRhythms(r.test), o)
 	}, func(r ec57.BeatResult) (cells []scoreCell) {
 		for _, s := range []struct {
 			name  string
@@ -160,12 +160,6 @@ func (run *scoring) beats(from time.Duration) *scoreTable {
 		_, err := fmt.Fprintf(w, "analysis suspended %.2f %% of the time, all records\n", share)
 		return err
 	}}
-}
-
-// beatsAlone leaves out what is no matter of beats and may stand between the
-// two marks of suspended analysis, which must follow each other.
-func beatsAlone(list []wfdb.Annotation) []wfdb.Annotation {
-	return slices.DeleteFunc(slices.Clone(list), func(a wfdb.Annotation) bool { return a.Code == wfdb.Rhythm || a.Code == wfdb.Note })
 }
 
 func (run *scoring) runs(from time.Duration) *scoreTable {

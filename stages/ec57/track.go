@@ -1,6 +1,7 @@
 package ec57
 
 import (
+	"slices"
 	"sort"
 
 	"heartwire/topics/wfdb"
@@ -55,6 +56,13 @@ func readTrack(list []wfdb.Annotation, window int64) track {
 		}
 	}
 	return t
+}
+
+// WithoutRhythms are the annotations without changes of rhythm and comments,
+// for a comparison of beats where one list has them all: they may stand between
+// the two marks of suspended analysis, which must follow each other.
+func WithoutRhythms(list []wfdb.Annotation) []wfdb.Annotation {
+	return slices.DeleteFunc(slices.Clone(list), func(a wfdb.Annotation) bool { return a.Code == wfdb.Rhythm || a.Code == wfdb.Note })
 }
 
 // suspension is the span that a noise annotation opens. The one that follows
