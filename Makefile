@@ -48,7 +48,14 @@ test-real: $(if $(call without,page),,page-test) ## all tests again with the rac
 	@list=$$(mktemp); trap 'cat "$$list"; rm -f "$$list"' EXIT; \
 	export HEARTWIRE_NOT_RUN="$$list"; \
 	$(foreach piece,page race,$(if $(call without,$(piece)),echo "NOT RUN: $(piece) (HEARTWIRE_WITHOUT names it)" >>"$$list";)) \
-	go test $(if $(call without,race),,-race) -tags real -count=1 -p 1 -timeout 25m ./...
+	go test $(if $(call without,race),,-race) -tags real -count=1 -p 1 -timeout 25m $$(go list -tags real ./... | grep -v '/test/clinical$$'); \
+	CGO_ENABLED=0 go test -tags real -count=1 -timeout 10m ./test/clinical
+
+# It folds 150 hours of ECG: too much for the race detector, which sees the same
+# stages at work everywhere else.
+.PHONY: clinical
+clinical: ## report/report.md: what is found in public recordings, by EC57, with the ten worst misses drawn
+	HEARTWIRE_REPORT=$(CURDIR)/report CGO_ENABLED=0 go test -tags real -count=1 -timeout 10m -v -run 'TestFloors|TestReport' ./test/clinical
 
 .PHONY: chaos
 chaos: ## what Heartwire must survive, on three brokers, each time with other luck: 20 min; HEARTWIRE_CHAOS_SEED=n again with that of a run

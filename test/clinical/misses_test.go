@@ -57,13 +57,19 @@ func worst(t testing.TB, n int) []miss {
 	slices.SortStableFunc(all, func(a, b miss) int { return cmp.Compare(b.weight, a.weight) })
 	var list []miss
 	kinds, records := make(map[string]int), make(map[string]int)
-	for _, m := range all {
-		if len(list) < n && kinds[m.kind] < perKind && records[m.path] < perRecord {
-			list = append(list, m)
-			kinds[m.kind]++
-			records[m.path]++
-		}
+	// Where the bounds leave too few, they give way, that of the kinds first.
+	for _, bound := range []struct{ kind, record int }{{perKind, perRecord}, {n, perRecord}, {n, n}} {
+		all = slices.DeleteFunc(all, func(m miss) bool {
+			take := len(list) < n && kinds[m.kind] < bound.kind && records[m.path] < bound.record
+			if take {
+				list = append(list, m)
+				kinds[m.kind]++
+				records[m.path]++
+			}
+			return take
+		})
 	}
+	slices.SortStableFunc(list, func(a, b miss) int { return cmp.Compare(b.weight, a.weight) })
 	return list
 }
 
@@ -161,6 +167,7 @@ var beatErrors = []struct {
 type beatError struct {
 	sample int64
 	what   string
+	said   int64 // the sample of the beat that was said for it, or the same
 }
 
 // beatErrors compares beats as EC57 does, in short: the nearest within 150 ms
@@ -195,13 +202,13 @@ func (p *pass) beatErrors() (list []beatError) {
 		isV := class == topics.BeatClass_BEAT_CLASS_V
 		switch {
 		case best < 0 && isV:
-			list = append(list, beatError{r.Sample, "V not found"})
+			list = append(list, beatError{r.Sample, "V not found", r.Sample})
 		case best < 0:
-			list = append(list, beatError{r.Sample, "not found"})
+			list = append(list, beatError{r.Sample, "not found", r.Sample})
 		case isV && test[best].Code != wfdb.PVC:
-			list = append(list, beatError{r.Sample, "V taken for another class"})
+			list = append(list, beatError{r.Sample, "V taken for another class", test[best].Sample})
 		case test[best].Code == wfdb.PVC && (class == topics.BeatClass_BEAT_CLASS_N || class == topics.BeatClass_BEAT_CLASS_S):
-			list = append(list, beatError{r.Sample, "taken for V"})
+			list = append(list, beatError{r.Sample, "taken for V", test[best].Sample})
 		}
 		if best >= 0 {
 			taken[best] = true
@@ -209,7 +216,7 @@ func (p *pass) beatErrors() (list []beatError) {
 	}
 	for k, a := range test {
 		if !taken[k] && !off(a.Sample) {
-			list = append(list, beatError{a.Sample, "no beat, but said to be one"})
+			list = append(list, beatError{a.Sample, "no beat, but said to be one", a.Sample})
 		}
 	}
 	return list

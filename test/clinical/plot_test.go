@@ -32,7 +32,8 @@ var (
 const (
 	perSecond = 25 * vg.Millimeter // as on paper
 	perMV     = 10 * vg.Millimeter
-	marksMV   = 1.6 // room above the signal for four lines of text
+	marksMV   = 1.8 // room above the signal for four lines of text
+	margin    = 0.9 // s to the left of the signal, for names
 	tallest   = 4.0 // mV of a lead that are shown; more is drawn smaller
 )
 
@@ -64,9 +65,9 @@ func (m miss) draw(path string) error {
 		return err
 	}
 	p := plot.New()
-	p.X.Min, p.X.Max = from, to
-	p.X.Tick.Marker = plot.TickerFunc(func(low, high float64) (ticks []plot.Tick) {
-		for s := math.Ceil(low); s <= high; s++ {
+	p.X.Min, p.X.Max = from-margin, to
+	p.X.Tick.Marker = plot.TickerFunc(func(_, high float64) (ticks []plot.Tick) {
+		for s := math.Ceil(from); s <= high; s++ {
 			ticks = append(ticks, plot.Tick{Value: s, Label: clock(s)})
 		}
 		return ticks
@@ -87,7 +88,7 @@ func (m miss) draw(path string) error {
 		}
 		l.LineStyle = draw.LineStyle{Color: inkSignal, Width: vg.Points(0.8)}
 		p.Add(l)
-		if err := write(p, names[i], from+0.05, base+high-0.25, inkSignal); err != nil {
+		if err := write(p, names[i], from-margin+0.05, base, inkSignal); err != nil {
 			return err
 		}
 		base += low - 0.2
@@ -96,7 +97,7 @@ func (m miss) draw(path string) error {
 	if err := m.marks(p, from, to); err != nil {
 		return err
 	}
-	return save(p, path, vg.Length(to-from)*perSecond, vg.Length(marksMV-base)*perMV)
+	return save(p, path, vg.Length(to-from+margin)*perSecond, vg.Length(marksMV-base)*perMV)
 }
 
 func save(p *plot.Plot, path string, width, height vg.Length) error {
@@ -181,7 +182,7 @@ func (m miss) marks(p *plot.Plot, from, to float64) error {
 	wrong := make(map[int64]bool)
 	if m.folder == "mitdb" { // the only set with reference beats
 		for _, e := range m.beatErrors() {
-			wrong[e.sample] = true
+			wrong[e.sample], wrong[e.said] = true, true
 		}
 	}
 	for _, side := range []struct {
@@ -191,7 +192,7 @@ func (m miss) marks(p *plot.Plot, from, to float64) error {
 		ink         color.Color
 	}{{"reference", m.ref, 1.35, 1.05, inkRef}, {"heartwire", m.test, 0.7, 0.4, inkTest}} {
 		rhythm := ""
-		if err := write(p, side.name, from+0.02, side.rhythm, side.ink); err != nil {
+		if err := write(p, side.name, from-margin+0.05, side.rhythm, side.ink); err != nil {
 			return err
 		}
 		for _, a := range side.list {
@@ -220,13 +221,13 @@ func (m miss) marks(p *plot.Plot, from, to float64) error {
 			}
 		}
 		if rhythm != "" {
-			if err := write(p, rhythm, from+1.2, side.rhythm, side.ink); err != nil {
+			if err := write(p, rhythm, from, side.rhythm, side.ink); err != nil {
 				return err
 			}
 		}
 	}
 	if m.folder == "cinc2015vt" {
-		return write(p, "alarm of the monitor at 5:00 |", alarmTo-2.4, 1.05, inkRef)
+		return write(p, "alarm of the monitor at 5:00 |", alarmTo-2.3, 1.05, inkRef)
 	}
 	return nil
 }
