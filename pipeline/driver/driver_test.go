@@ -1,7 +1,9 @@
 package driver_test
 
 import (
+	"fmt"
 	"iter"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,5 +58,35 @@ func TestFoldGivesWhatIsCondemnedAsAnError(t *testing.T) {
 	}
 	if bad != 3 {
 		t.Fatalf("%d errors, want 3", bad)
+	}
+}
+
+// Any topic can be ticked, and each record seen on its way.
+func TestTicksAtAndTap(t *testing.T) {
+	values := func(yield func(*topics.Annotation, error) bool) {
+		for i := range 5 {
+			if !yield(&topics.Annotation{Patient: "p", Sample: uint64(i)}, nil) {
+				return
+			}
+		}
+	}
+	arrived := func(a *topics.Annotation) int64 { return (1 + int64(a.GetSample())) * 1e6 }
+	var seen []string
+	log := driver.Tap(driver.TicksAt(topics.Annotations, arrived, values, 2*time.Second), func(a *topics.Annotation) {
+		if tick := a.GetTick(); tick != nil {
+			seen = append(seen, fmt.Sprintf("t%d@%d", tick.GetN(), tick.GetWallUs()/1e6))
+		} else {
+			seen = append(seen, fmt.Sprint(a.GetSample()))
+		}
+	})
+	offset := int64(0)
+	for r, err := range log {
+		if err != nil || r.Offset != offset {
+			t.Fatalf("offset %d, %v; want %d", r.Offset, err, offset)
+		}
+		offset++
+	}
+	if got, want := strings.Join(seen, " "), "0 t1@2 1 t2@3 2 t3@4 3 t4@5 4 t5@6 t6@7"; got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
 	}
 }

@@ -117,3 +117,28 @@ func TestFramesRefuses(t *testing.T) {
 		})
 	}
 }
+
+// What is lost after the end is a frame of its own that no lead has.
+func TestFramesLost(t *testing.T) {
+	r := open(t, "r 2 100 3\nr.dat 16\nr.dat 16\n", 1, 2, 3, 4, 5, 6)
+	got := frames(t, r, wfdb.FrameOptions{Lost: 10})
+	if len(got) != 2 {
+		t.Fatalf("%d frames, want 2", len(got))
+	}
+	want := &topics.Samples{
+		First: 3, Rate: 100, Count: 10, Missing: []byte{0xff, 0b11}, TimeUs: time.Time{}.UnixMicro() + 30_000, ArrivalUs: time.Time{}.UnixMicro() + 130_000,
+		Leads: []*topics.Lead{
+			{Name: "ECG", MicrovoltsPerCount: 5, Deltas: make([]int32, 10)}, {Name: "ECG 2", MicrovoltsPerCount: 5, Deltas: make([]int32, 10)},
+		},
+	}
+	if d := cmp.Diff(want, got[1].GetSamples(), protocmp.Transform()); d != "" {
+		t.Error(d)
+	}
+	for _, lost := range []int{1, 1001, -5} {
+		for _, err := range r.Frames(wfdb.FrameOptions{Lost: lost}) {
+			if err == nil || !strings.Contains(err.Error(), "samples lost") {
+				t.Errorf("%d lost: %v", lost, err)
+			}
+		}
+	}
+}
