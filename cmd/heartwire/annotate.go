@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,7 +45,7 @@ needs no broker. For each recording it writes, over what an earlier run wrote:
     changes                     what became of it meanwhile: at_s, priority, text
 
 Any PhysioNet tool reads the first two: rdann -r REC -a hw. Leads count from 0
-and are those of the recording that are ECG. What waits for more when a
+and are those of the recording that are ECG, with auto the first 12. What waits for more when a
 recording ends is said as if the link had dropped out.
 
 With --beats it starts from beat annotations that are there, with their
@@ -95,6 +96,8 @@ func (run *annotation) do(ctx context.Context, errOut io.Writer) error {
 	if err := os.MkdirAll(run.out, 0o755); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
+	// The heap is a few MB: the collector would else run all the time.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	began, used := time.Now(), cpuSeconds()
 	sum, failed := run.all(ctx, names, errOut)
 	if err := ctx.Err(); err != nil {

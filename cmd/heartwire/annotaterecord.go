@@ -36,6 +36,7 @@ type annotation struct {
 const (
 	recordPatient = "patient"
 	recordDevice  = "recorder"
+	mostLeads     = 12              // a frame holds no more; the others of a recording are left out
 	recordTail    = 3 * time.Second // of ticks: the stages have said what they had
 )
 
@@ -106,6 +107,8 @@ func (run *annotation) measured(r *wfdb.Record, v *viewer) (_ iter.Seq2[topics.R
 		return nil, 0, fmt.Errorf("it has no lead %d: its leads are 0 to %d (%s)", *run.only, len(names)-1, strings.Join(names, ", "))
 	case run.only != nil:
 		names = names[*run.only : *run.only+1]
+	case len(names) > mostLeads:
+		names = names[:mostLeads]
 	}
 	frames := r.Frames(wfdb.FrameOptions{
 		Patient: recordPatient, Device: recordDevice, Boot: 1, Start: recordStart, Leads: names, Lost: int(math.Ceil(r.Rate)),

@@ -98,6 +98,9 @@ type column struct {
 	invalid int32
 	half    bool  // format 212: a pair is half read
 	high    int32 // the upper bits of its second sample, in place
+
+	ahead []byte // of in, not yet taken
+	seen  int    // bytes that ahead had at first
 }
 
 // openColumns opens the files of the signals, in order. What it has opened is
@@ -165,7 +168,7 @@ func (c *column) row(row []int32, sums []uint16) error {
 }
 
 // whole reads a row at once where it begins at a byte and is all there, which
-// is nearly always; else it reads nothing.
+// is nearly always; else it reads nothing, and next goes on where it was.
 func (c *column) whole(row []int32) bool {
 	size := 2 * len(row)
 	if c.format == 212 {
@@ -173,23 +176,36 @@ func (c *column) whole(row []int32) bool {
 			return false
 		}
 	}
-	b, err := c.in.Peek(size)
-	if err != nil {
+	if len(c.ahead) < size && !c.look(size) {
 		return false
 	}
+	b := c.ahead[:size]
+	c.ahead = c.ahead[size:]
 	if c.format == 16 {
 		for i := range row {
 			row[i] = int32(int8(b[2*i+1]))<<8 | int32(b[2*i])
 		}
-	} else {
-		for i := 0; i < len(row); i += 2 {
-			low, upper, second := b[0], b[1], b[2]
-			b = b[3:]
-			row[i] = int32(int8(upper<<4))>>4<<8 | int32(low)
-			row[i+1] = int32(int8(upper))>>4<<8 | int32(second)
-		}
+		return true
 	}
-	_, _ = c.in.Discard(size)
+	for i := 0; i < len(row); i += 2 {
+		low, upper, second := b[0], b[1], b[2]
+		b = b[3:]
+		row[i] = int32(int8(upper<<4))>>4<<8 | int32(low)
+		row[i+1] = int32(int8(upper))>>4<<8 | int32(second)
+	}
+	return true
+}
+
+// look gives back what was taken of ahead, and looks ahead as far as is
+// buffered; false if that is less than size, for the file ends.
+func (c *column) look(size int) bool {
+	_, _ = c.in.Discard(c.seen - len(c.ahead))
+	c.ahead, c.seen = nil, 0
+	if _, err := c.in.Peek(size); err != nil {
+		return false
+	}
+	c.ahead, _ = c.in.Peek(c.in.Buffered())
+	c.seen = len(c.ahead)
 	return true
 }
 
