@@ -6,14 +6,16 @@ import (
 )
 
 const (
-	lookAhead  = 72          // 400 ms after its peak a candidate is judged: its T wave, or what it is the T wave of, has been seen
-	lookNext   = 198         // 1.1 s after its peak a beat's class no longer waits for the next beat, so that it is said within 2 s
+	lookAt     = 72          // 400 ms after its peak a candidate is looked at: its T wave has been seen
+	lookAhead  = 144         // 800 ms after its peak it is judged: what comes instead of it has been seen
+	lookNext   = 198         // 1.1 s: a longer RR after a beat counts as so long, so that its class need not wait for it
+	decideBy   = 279         // 1.55 s after its peak a beat gets its class, so that it is said within 2 s
 	quietFrom  = qrsHalf + 1 // beside the complex
 	quietLen   = 44          // 244 ms to each side in which the slope is the noise's
 	leastShare = 0.06        // of the beats' level: lower peaks are no candidates
 	fitShare   = 1. / 16     // share of a beat in what is kept of the last ones
 	maxReady   = 2 * maxOpen // beats between two frames that wait, or that the other lead may want
-	tooOld     = 180         // 1 s after its peak a beat is no longer put into a template
+	tooOld     = 160         // 0.9 s after its peak a beat is no longer put into a template: the signal before it is gone
 )
 
 // verdict is what has been decided of a candidate.
@@ -29,7 +31,8 @@ const (
 type candidate struct {
 	peak
 	rule     bool // the detector takes it for a beat
-	measured bool
+	seen     bool // it has been looked at
+	measured bool // and judged
 	verdict  verdict
 	chance   float32 // that it is a beat, 0 to 1
 	template int     // that it looks like; -1: none
@@ -106,6 +109,9 @@ func (t *reader) push(d *detector) {
 func (t *reader) advance(d *detector, now uint64) {
 	for i := range t.list {
 		c := &t.list[i]
+		if !c.seen && now >= c.at+lookAt {
+			t.look(d, c)
+		}
 		if !c.measured && now >= c.at+lookAhead {
 			t.judge(d, i)
 		}
@@ -119,7 +125,9 @@ func (t *reader) advance(d *detector, now uint64) {
 // judge looks at a candidate and decides, if it can be decided.
 func (t *reader) judge(d *detector, i int) {
 	c := &t.list[i]
-	t.look(d, c)
+	if !c.seen {
+		t.look(d, c)
+	}
 	c.measured = true
 	c.chance = t.chanceOf(d, i)
 	switch {
@@ -168,8 +176,11 @@ func (t *reader) say(now uint64, over bool) {
 				break
 			}
 		}
-		if first < 0 || next < 0 && !over && now < t.list[first].at+lookNext+lookAhead {
+		if first < 0 || next < 0 && !over && now < t.list[first].at+decideBy {
 			break
+		}
+		if next < 0 {
+			next = t.expected(first)
 		}
 		t.classify(first, next, now)
 		t.list = slices.Delete(t.list, 0, first+1)
@@ -177,6 +188,17 @@ func (t *reader) say(now uint64, over bool) {
 	for len(t.list) > 0 && t.list[0].verdict == refused {
 		t.list = slices.Delete(t.list, 0, 1)
 	}
+}
+
+// expected is the next candidate that the detector takes for a beat and that
+// is not judged yet; -1: none.
+func (t *reader) expected(i int) int {
+	for k := i + 1; k < len(t.list); k++ {
+		if t.list[k].rule && t.list[k].verdict != refused {
+			return k
+		}
+	}
+	return -1
 }
 
 // finish decides all that is left at the end of a signal.
@@ -238,6 +260,7 @@ var lookNames = [numLooks]string{"cor_dom", "res_dom", "cor_best", "res_best", "
 func (t *reader) look(d *detector, c *candidate) {
 	x := &c.x
 	*x = looks{}
+	c.seen = true
 	c.template = -1
 	t.w.fill(&d.band, c.at)
 	best, dom := match{cor: -1, res: 4}, match{cor: -1, res: 4}

@@ -8,26 +8,31 @@ import (
 
 // The features that a candidate is judged by: its looks, and these.
 const (
-	judgeRule       = iota // the detector takes it for a beat
-	judgeNoise             // level over that of the other peaks
-	judgeLevel             // level over the threshold
-	judgePrev              // level over the last beat's
-	judgeSlope             // slope over the last beat's
-	judgeSince             // time since the last beat over the usual RR
-	judgeSlow              // the same over the slow mean
-	judgeBetween           // highest peak between over the level
-	judgeNext              // highest peak soon after over the level
-	judgeContrast          // of the detector
-	judgeUneven            // irregularity of the last RRs
-	judgeFit               // how well the last beats fitted their templates
-	judgeLastQuiet         // noise beside the last beats
-	judgeLastChance        // of the last beat
-	judgeSame              // correlation of the last beat's... residual to the dominant
+	judgeRule        = iota // the detector takes it for a beat
+	judgeNoise              // level over that of the other peaks
+	judgeLevel              // level over the threshold
+	judgePrev               // level over the last beat's
+	judgeSlope              // slope over the last beat's
+	judgeSince              // time since the last beat over the usual RR
+	judgeSlow               // the same over the slow mean
+	judgeBetween            // highest peak between over the level
+	judgeNext               // highest peak soon after over the level
+	judgeContrast           // of the detector
+	judgeUneven             // irregularity of the last RRs
+	judgeFit                // how well the last beats fitted their templates
+	judgeLastQuiet          // noise beside the last beats
+	judgeLastChance         // of the last beat
+	judgeLastRes            // the last beat's residual to the dominant template
+	judgeBridge             // how far from the usual RR after the last beat the best later peak comes, in shares of it
+	judgeBridgeLevel        // that peak's level over this one's
+	judgeBridgeLast         // and over the last beat's
+	judgeGap                // time to the next peak that is not much lower, in usual RRs
 	numJudge
 )
 
 var judgeNames = [numJudge]string{"rule", "level_noise", "level_threshold", "level_prev", "slope_prev", "since_rr", "since_slow", "between",
-	"next", "contrast", "uneven", "fit", "last_quiet", "last_chance", "last_res"}
+	"next", "contrast", "uneven", "fit", "last_quiet", "last_chance", "last_res",
+	"bridge", "bridge_level", "bridge_last", "gap"}
 
 // What of the chance that a candidate is a beat decides.
 const (
@@ -50,19 +55,39 @@ func (t *reader) judgeFeatures(d *detector, i int, x *[numLooks + numJudge]float
 		j[judgePrev], j[judgeSlope] = ratio(c.level, b.level), ratio(c.slope, b.slope)
 		since := float32(c.at - b.at)
 		j[judgeSince], j[judgeSlow] = ratio(since, usual), ratio(since, max(t.rr.slow, 1))
-		j[judgeLastChance], j[judgeSame] = b.chance, b.res
+		j[judgeLastChance], j[judgeLastRes] = b.chance, b.res
 	}
 	for k := range t.list {
 		o := &t.list[k]
 		switch {
 		case k < i && o.at > b.at && o.verdict != accepted:
 			j[judgeBetween] = max(j[judgeBetween], ratio(o.level, c.level))
-		case k > i && o.at <= c.at+lookAhead:
+		case k > i && o.at <= c.at+lookAt:
 			j[judgeNext] = max(j[judgeNext], ratio(o.level, c.level))
 		}
 	}
+	t.bridge(i, b, usual, j)
 	j[judgeContrast], j[judgeUneven] = d.contrast(), t.rr.irregularity(8)
 	j[judgeFit], j[judgeLastQuiet] = t.fit, t.noise
+}
+
+// bridge looks for a later peak that comes when the beat after the last one
+// would be due: then what lies between them is less likely a beat.
+func (t *reader) bridge(i int, last past, usual float32, j []float32) {
+	c := &t.list[i]
+	j[judgeBridge], j[judgeGap] = 1, 2
+	for k := i + 1; k < len(t.list) && t.list[k].at <= c.at+lookAhead; k++ {
+		o := &t.list[k]
+		if o.level > c.level/2 && j[judgeGap] == 2 {
+			j[judgeGap] = ratio(float32(o.at-c.at), usual)
+		}
+		if !last.has || o.level < last.level/2 {
+			continue
+		}
+		if far := abs(float32(o.at-last.at)/usual - 1); far < j[judgeBridge] {
+			j[judgeBridge], j[judgeBridgeLevel], j[judgeBridgeLast] = far, ratio(o.level, c.level), ratio(o.level, last.level)
+		}
+	}
 }
 
 // chanceOf is the chance that a candidate is a beat; that of an undecided one
@@ -136,9 +161,10 @@ func (t *reader) classify(i, next int, now uint64) {
 	f[classRRLast], f[classLast] = ratio(before, prior), ratio(prior, p75)
 	f[classNext], f[classNextRatio] = ratio(after, min(p75, lookNext)), ratio(after, before)
 	f[classPause] = ratio(before+after, 2*p75)
-	if next < 0 {
+	if after >= lookNext {
 		f[classCapped] = 1
-	} else {
+	}
+	if next >= 0 {
 		f[classNextRes] = t.list[next].x[lookResDom]
 	}
 	f[classUneven], f[classUneven16] = t.rr.irregularity(8), t.rr.unevenness()

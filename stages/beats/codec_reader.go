@@ -49,9 +49,10 @@ func writeReader(e *stages.Encoder, t *reader) {
 		c := &t.list[i]
 		writePeak(e, c.peak)
 		e.Bool(c.rule)
+		e.Bool(c.seen)
 		e.Bool(c.measured)
 		e.Uint(uint64(c.verdict))
-		if c.measured {
+		if c.seen {
 			e.Float32(c.chance)
 			e.Int(int64(c.template))
 			for _, v := range c.x {
@@ -88,8 +89,8 @@ func readReader(d *stages.Decoder, t *reader) {
 		return
 	}
 	for range n {
-		c := candidate{peak: readPeak(d), rule: d.Bool(), measured: d.Bool(), verdict: verdict(d.Uint()), template: -1}
-		if c.measured {
+		c := candidate{peak: readPeak(d), rule: d.Bool(), seen: d.Bool(), measured: d.Bool(), verdict: verdict(d.Uint()), template: -1}
+		if c.seen {
 			c.chance, c.template = d.Float32(), int(d.Int())
 			for i := range c.x {
 				c.x[i] = d.Float32()
