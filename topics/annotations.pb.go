@@ -77,6 +77,56 @@ func (BeatClass) EnumDescriptor() ([]byte, []int) {
 	return file_annotations_proto_rawDescGZIP(), []int{0}
 }
 
+// VentricularRhythm is a rhythm of the ventricles, by its waves.
+type VentricularRhythm int32
+
+const (
+	VentricularRhythm_VENTRICULAR_RHYTHM_FIBRILLATION VentricularRhythm = 0 // unlike each other: ventricular fibrillation, or polymorphic tachycardia
+	VentricularRhythm_VENTRICULAR_RHYTHM_FLUTTER      VentricularRhythm = 1 // alike, and so fast that they are a sine rather than complexes
+	VentricularRhythm_VENTRICULAR_RHYTHM_TACHYCARDIA  VentricularRhythm = 2 // alike, and slower: ventricular tachycardia, no fibrillation
+)
+
+// Enum value maps for VentricularRhythm.
+var (
+	VentricularRhythm_name = map[int32]string{
+		0: "VENTRICULAR_RHYTHM_FIBRILLATION",
+		1: "VENTRICULAR_RHYTHM_FLUTTER",
+		2: "VENTRICULAR_RHYTHM_TACHYCARDIA",
+	}
+	VentricularRhythm_value = map[string]int32{
+		"VENTRICULAR_RHYTHM_FIBRILLATION": 0,
+		"VENTRICULAR_RHYTHM_FLUTTER":      1,
+		"VENTRICULAR_RHYTHM_TACHYCARDIA":  2,
+	}
+)
+
+func (x VentricularRhythm) Enum() *VentricularRhythm {
+	p := new(VentricularRhythm)
+	*p = x
+	return p
+}
+
+func (x VentricularRhythm) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (VentricularRhythm) Descriptor() protoreflect.EnumDescriptor {
+	return file_annotations_proto_enumTypes[1].Descriptor()
+}
+
+func (VentricularRhythm) Type() protoreflect.EnumType {
+	return &file_annotations_proto_enumTypes[1]
+}
+
+func (x VentricularRhythm) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use VentricularRhythm.Descriptor instead.
+func (VentricularRhythm) EnumDescriptor() ([]byte, []int) {
+	return file_annotations_proto_rawDescGZIP(), []int{1}
+}
+
 type GapCause int32
 
 const (
@@ -116,11 +166,11 @@ func (x GapCause) String() string {
 }
 
 func (GapCause) Descriptor() protoreflect.EnumDescriptor {
-	return file_annotations_proto_enumTypes[1].Descriptor()
+	return file_annotations_proto_enumTypes[2].Descriptor()
 }
 
 func (GapCause) Type() protoreflect.EnumType {
-	return &file_annotations_proto_enumTypes[1]
+	return &file_annotations_proto_enumTypes[2]
 }
 
 func (x GapCause) Number() protoreflect.EnumNumber {
@@ -129,7 +179,7 @@ func (x GapCause) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GapCause.Descriptor instead.
 func (GapCause) EnumDescriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{1}
+	return file_annotations_proto_rawDescGZIP(), []int{2}
 }
 
 // Annotation is a record of the topic annotations, the WFDB idea: something
@@ -461,15 +511,16 @@ func (x *Beat) GetVentricular() float64 {
 	return 0
 }
 
-// Fibrillation says that the waveform has become, or is no longer, that of
-// ventricular fibrillation or flutter: the annotation's sample is where it
-// began or ended, which lies before the samples by which it was decided.
-// Between the two, beats are not to be trusted. One that is on ends with an off,
-// or with a gap.
+// Fibrillation says that the waveform has become, or is no longer, that of a
+// ventricular rhythm in which no normal complex is left: the annotation's
+// sample is where it began or ended, which lies before the samples by which it
+// was decided. Between the two, beats are not to be trusted. One that is on
+// ends with an off, also before a gap. Where its rhythm becomes another, an
+// off and an on have the same sample.
 type Fibrillation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	On            bool                   `protobuf:"varint,1,opt,name=on,proto3" json:"on,omitempty"`
-	Flutter       bool                   `protobuf:"varint,2,opt,name=flutter,proto3" json:"flutter,omitempty"` // its waves are alike and regular: ventricular flutter
+	Rhythm        VentricularRhythm      `protobuf:"varint,2,opt,name=rhythm,proto3,enum=heartwire.v1.VentricularRhythm" json:"rhythm,omitempty"` // as far as the waveform tells; with an off, what it was
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -511,11 +562,11 @@ func (x *Fibrillation) GetOn() bool {
 	return false
 }
 
-func (x *Fibrillation) GetFlutter() bool {
+func (x *Fibrillation) GetRhythm() VentricularRhythm {
 	if x != nil {
-		return x.Flutter
+		return x.Rhythm
 	}
-	return false
+	return VentricularRhythm_VENTRICULAR_RHYTHM_FIBRILLATION
 }
 
 // Progress says, after each run of samples, how far detection is complete. The
@@ -933,10 +984,10 @@ const file_annotations_proto_rawDesc = "" +
 	"\x05class\x18\x01 \x01(\x0e2\x17.heartwire.v1.BeatClassR\x05class\x12\x12\n" +
 	"\x04lead\x18\x02 \x01(\tR\x04lead\x12\x13\n" +
 	"\x05rr_ms\x18\x03 \x01(\x01R\x04rrMs\x12 \n" +
-	"\vventricular\x18\x04 \x01(\x01R\vventricular\"8\n" +
+	"\vventricular\x18\x04 \x01(\x01R\vventricular\"W\n" +
 	"\fFibrillation\x12\x0e\n" +
-	"\x02on\x18\x01 \x01(\bR\x02on\x12\x18\n" +
-	"\aflutter\x18\x02 \x01(\bR\aflutter\"\x9f\x01\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\x127\n" +
+	"\x06rhythm\x18\x02 \x01(\x0e2\x1f.heartwire.v1.VentricularRhythmR\x06rhythm\"\x9f\x01\n" +
 	"\bProgress\x12\x1a\n" +
 	"\bcomplete\x18\x01 \x01(\x04R\bcomplete\x12!\n" +
 	"\tcandidate\x18\x02 \x01(\x04H\x00R\tcandidate\x88\x01\x01\x12\x12\n" +
@@ -973,7 +1024,11 @@ const file_annotations_proto_rawDesc = "" +
 	"\fBEAT_CLASS_N\x10\x01\x12\x10\n" +
 	"\fBEAT_CLASS_S\x10\x02\x12\x10\n" +
 	"\fBEAT_CLASS_V\x10\x03\x12\x10\n" +
-	"\fBEAT_CLASS_F\x10\x04*z\n" +
+	"\fBEAT_CLASS_F\x10\x04*|\n" +
+	"\x11VentricularRhythm\x12#\n" +
+	"\x1fVENTRICULAR_RHYTHM_FIBRILLATION\x10\x00\x12\x1e\n" +
+	"\x1aVENTRICULAR_RHYTHM_FLUTTER\x10\x01\x12\"\n" +
+	"\x1eVENTRICULAR_RHYTHM_TACHYCARDIA\x10\x02*z\n" +
 	"\bGapCause\x12\x15\n" +
 	"\x11GAP_CAUSE_MISSING\x10\x00\x12\x14\n" +
 	"\x10GAP_CAUSE_REBOOT\x10\x01\x12\x12\n" +
@@ -993,41 +1048,43 @@ func file_annotations_proto_rawDescGZIP() []byte {
 	return file_annotations_proto_rawDescData
 }
 
-var file_annotations_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_annotations_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_annotations_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_annotations_proto_goTypes = []any{
-	(BeatClass)(0),       // 0: heartwire.v1.BeatClass
-	(GapCause)(0),        // 1: heartwire.v1.GapCause
-	(*Annotation)(nil),   // 2: heartwire.v1.Annotation
-	(*Beat)(nil),         // 3: heartwire.v1.Beat
-	(*Fibrillation)(nil), // 4: heartwire.v1.Fibrillation
-	(*Progress)(nil),     // 5: heartwire.v1.Progress
-	(*Gap)(nil),          // 6: heartwire.v1.Gap
-	(*LeadState)(nil),    // 7: heartwire.v1.LeadState
-	(*Quality)(nil),      // 8: heartwire.v1.Quality
-	(*PacePulse)(nil),    // 9: heartwire.v1.PacePulse
-	(*DeviceState)(nil),  // 10: heartwire.v1.DeviceState
-	(*Tick)(nil),         // 11: heartwire.v1.Tick
-	(*Binding)(nil),      // 12: heartwire.v1.Binding
+	(BeatClass)(0),         // 0: heartwire.v1.BeatClass
+	(VentricularRhythm)(0), // 1: heartwire.v1.VentricularRhythm
+	(GapCause)(0),          // 2: heartwire.v1.GapCause
+	(*Annotation)(nil),     // 3: heartwire.v1.Annotation
+	(*Beat)(nil),           // 4: heartwire.v1.Beat
+	(*Fibrillation)(nil),   // 5: heartwire.v1.Fibrillation
+	(*Progress)(nil),       // 6: heartwire.v1.Progress
+	(*Gap)(nil),            // 7: heartwire.v1.Gap
+	(*LeadState)(nil),      // 8: heartwire.v1.LeadState
+	(*Quality)(nil),        // 9: heartwire.v1.Quality
+	(*PacePulse)(nil),      // 10: heartwire.v1.PacePulse
+	(*DeviceState)(nil),    // 11: heartwire.v1.DeviceState
+	(*Tick)(nil),           // 12: heartwire.v1.Tick
+	(*Binding)(nil),        // 13: heartwire.v1.Binding
 }
 var file_annotations_proto_depIdxs = []int32{
-	3,  // 0: heartwire.v1.Annotation.beat:type_name -> heartwire.v1.Beat
-	5,  // 1: heartwire.v1.Annotation.progress:type_name -> heartwire.v1.Progress
-	6,  // 2: heartwire.v1.Annotation.gap:type_name -> heartwire.v1.Gap
-	7,  // 3: heartwire.v1.Annotation.lead:type_name -> heartwire.v1.LeadState
-	8,  // 4: heartwire.v1.Annotation.quality:type_name -> heartwire.v1.Quality
-	9,  // 5: heartwire.v1.Annotation.pace_pulse:type_name -> heartwire.v1.PacePulse
-	10, // 6: heartwire.v1.Annotation.device_state:type_name -> heartwire.v1.DeviceState
-	4,  // 7: heartwire.v1.Annotation.fibrillation:type_name -> heartwire.v1.Fibrillation
-	11, // 8: heartwire.v1.Annotation.tick:type_name -> heartwire.v1.Tick
-	12, // 9: heartwire.v1.Annotation.binding:type_name -> heartwire.v1.Binding
+	4,  // 0: heartwire.v1.Annotation.beat:type_name -> heartwire.v1.Beat
+	6,  // 1: heartwire.v1.Annotation.progress:type_name -> heartwire.v1.Progress
+	7,  // 2: heartwire.v1.Annotation.gap:type_name -> heartwire.v1.Gap
+	8,  // 3: heartwire.v1.Annotation.lead:type_name -> heartwire.v1.LeadState
+	9,  // 4: heartwire.v1.Annotation.quality:type_name -> heartwire.v1.Quality
+	10, // 5: heartwire.v1.Annotation.pace_pulse:type_name -> heartwire.v1.PacePulse
+	11, // 6: heartwire.v1.Annotation.device_state:type_name -> heartwire.v1.DeviceState
+	5,  // 7: heartwire.v1.Annotation.fibrillation:type_name -> heartwire.v1.Fibrillation
+	12, // 8: heartwire.v1.Annotation.tick:type_name -> heartwire.v1.Tick
+	13, // 9: heartwire.v1.Annotation.binding:type_name -> heartwire.v1.Binding
 	0,  // 10: heartwire.v1.Beat.class:type_name -> heartwire.v1.BeatClass
-	1,  // 11: heartwire.v1.Gap.cause:type_name -> heartwire.v1.GapCause
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	1,  // 11: heartwire.v1.Fibrillation.rhythm:type_name -> heartwire.v1.VentricularRhythm
+	2,  // 12: heartwire.v1.Gap.cause:type_name -> heartwire.v1.GapCause
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_annotations_proto_init() }
@@ -1056,7 +1113,7 @@ func file_annotations_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_annotations_proto_rawDesc), len(file_annotations_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file annotations.proto.
  */
 export const file_annotations: GenFile = /*@__PURE__*/
-  fileDesc("ChFhbm5vdGF0aW9ucy5wcm90bxIMaGVhcnR3aXJlLnYxIpsECgpBbm5vdGF0aW9uEg8KB3BhdGllbnQYASABKAkSDgoGZGV2aWNlGAIgASgJEgwKBGJvb3QYAyABKAQSDgoGc2FtcGxlGAQgASgEEg8KB3RpbWVfdXMYBSABKAMSDAoEbGF0ZRgGIAEoCBIiCgRiZWF0GAcgASgLMhIuaGVhcnR3aXJlLnYxLkJlYXRIABIqCghwcm9ncmVzcxgIIAEoCzIWLmhlYXJ0d2lyZS52MS5Qcm9ncmVzc0gAEiAKA2dhcBgJIAEoCzIRLmhlYXJ0d2lyZS52MS5HYXBIABInCgRsZWFkGAogASgLMhcuaGVhcnR3aXJlLnYxLkxlYWRTdGF0ZUgAEigKB3F1YWxpdHkYCyABKAsyFS5oZWFydHdpcmUudjEuUXVhbGl0eUgAEi0KCnBhY2VfcHVsc2UYDCABKAsyFy5oZWFydHdpcmUudjEuUGFjZVB1bHNlSAASMQoMZGV2aWNlX3N0YXRlGA0gASgLMhkuaGVhcnR3aXJlLnYxLkRldmljZVN0YXRlSAASMgoMZmlicmlsbGF0aW9uGA4gASgLMhouaGVhcnR3aXJlLnYxLkZpYnJpbGxhdGlvbkgAEiIKBHRpY2sYDyABKAsyEi5oZWFydHdpcmUudjEuVGlja0gAEigKB2JpbmRpbmcYECABKAsyFS5oZWFydHdpcmUudjEuQmluZGluZ0gAQgYKBGtpbmQiYAoEQmVhdBImCgVjbGFzcxgBIAEoDjIXLmhlYXJ0d2lyZS52MS5CZWF0Q2xhc3MSDAoEbGVhZBgCIAEoCRINCgVycl9tcxgDIAEoARITCgt2ZW50cmljdWxhchgEIAEoASIrCgxGaWJyaWxsYXRpb24SCgoCb24YASABKAgSDwoHZmx1dHRlchgCIAEoCCJyCghQcm9ncmVzcxIQCghjb21wbGV0ZRgBIAEoBBIWCgljYW5kaWRhdGUYAiABKARIAIgBARIMCgRyYXRlGAMgASgBEhEKCXN1c3BlbmRlZBgEIAEoCBINCgV2YWxpZBgFIAEoDUIMCgpfY2FuZGlkYXRlIlAKA0dhcBINCgVjb3VudBgBIAEoBBITCgtkdXJhdGlvbl91cxgCIAEoAxIlCgVjYXVzZRgDIAEoDjIWLmhlYXJ0d2lyZS52MS5HYXBDYXVzZSIzCglMZWFkU3RhdGUSDAoEbGVhZBgBIAEoCRILCgNvZmYYAiABKAgSCwoDYWxsGAMgASgIIkgKB1F1YWxpdHkSDAoEbGVhZBgBIAEoCRINCgVpbmRleBgCIAEoARIOCgZ1c2FibGUYAyABKAgSEAoIYW5hbHlzZWQYBCABKAgiCwoJUGFjZVB1bHNlIpwBCgtEZXZpY2VTdGF0ZRIcCg9iYXR0ZXJ5X3BlcmNlbnQYASABKA1IAIgBARIQCghyZWJvb3RlZBgCIAEoCBIXCg9jbG9ja19vZmZzZXRfdXMYAyABKAMSEAoIZnJhbWVfdXMYBCABKAMSEwoGb25saW5lGAUgASgISAGIAQFCEgoQX2JhdHRlcnlfcGVyY2VudEIJCgdfb25saW5lKmUKCUJlYXRDbGFzcxIQCgxCRUFUX0NMQVNTX1EQABIQCgxCRUFUX0NMQVNTX04QARIQCgxCRUFUX0NMQVNTX1MQAhIQCgxCRUFUX0NMQVNTX1YQAxIQCgxCRUFUX0NMQVNTX0YQBCp6CghHYXBDYXVzZRIVChFHQVBfQ0FVU0VfTUlTU0lORxAAEhQKEEdBUF9DQVVTRV9SRUJPT1QQARISCg5HQVBfQ0FVU0VfUkFURRACEhcKE0dBUF9DQVVTRV9PVkVSVEFLRU4QAxIUChBHQVBfQ0FVU0VfREVWSUNFEARCEloQaGVhcnR3aXJlL3RvcGljc2IGcHJvdG8z", [file_frames, file_tick]);
+  fileDesc("ChFhbm5vdGF0aW9ucy5wcm90bxIMaGVhcnR3aXJlLnYxIpsECgpBbm5vdGF0aW9uEg8KB3BhdGllbnQYASABKAkSDgoGZGV2aWNlGAIgASgJEgwKBGJvb3QYAyABKAQSDgoGc2FtcGxlGAQgASgEEg8KB3RpbWVfdXMYBSABKAMSDAoEbGF0ZRgGIAEoCBIiCgRiZWF0GAcgASgLMhIuaGVhcnR3aXJlLnYxLkJlYXRIABIqCghwcm9ncmVzcxgIIAEoCzIWLmhlYXJ0d2lyZS52MS5Qcm9ncmVzc0gAEiAKA2dhcBgJIAEoCzIRLmhlYXJ0d2lyZS52MS5HYXBIABInCgRsZWFkGAogASgLMhcuaGVhcnR3aXJlLnYxLkxlYWRTdGF0ZUgAEigKB3F1YWxpdHkYCyABKAsyFS5oZWFydHdpcmUudjEuUXVhbGl0eUgAEi0KCnBhY2VfcHVsc2UYDCABKAsyFy5oZWFydHdpcmUudjEuUGFjZVB1bHNlSAASMQoMZGV2aWNlX3N0YXRlGA0gASgLMhkuaGVhcnR3aXJlLnYxLkRldmljZVN0YXRlSAASMgoMZmlicmlsbGF0aW9uGA4gASgLMhouaGVhcnR3aXJlLnYxLkZpYnJpbGxhdGlvbkgAEiIKBHRpY2sYDyABKAsyEi5oZWFydHdpcmUudjEuVGlja0gAEigKB2JpbmRpbmcYECABKAsyFS5oZWFydHdpcmUudjEuQmluZGluZ0gAQgYKBGtpbmQiYAoEQmVhdBImCgVjbGFzcxgBIAEoDjIXLmhlYXJ0d2lyZS52MS5CZWF0Q2xhc3MSDAoEbGVhZBgCIAEoCRINCgVycl9tcxgDIAEoARITCgt2ZW50cmljdWxhchgEIAEoASJLCgxGaWJyaWxsYXRpb24SCgoCb24YASABKAgSLwoGcmh5dGhtGAIgASgOMh8uaGVhcnR3aXJlLnYxLlZlbnRyaWN1bGFyUmh5dGhtInIKCFByb2dyZXNzEhAKCGNvbXBsZXRlGAEgASgEEhYKCWNhbmRpZGF0ZRgCIAEoBEgAiAEBEgwKBHJhdGUYAyABKAESEQoJc3VzcGVuZGVkGAQgASgIEg0KBXZhbGlkGAUgASgNQgwKCl9jYW5kaWRhdGUiUAoDR2FwEg0KBWNvdW50GAEgASgEEhMKC2R1cmF0aW9uX3VzGAIgASgDEiUKBWNhdXNlGAMgASgOMhYuaGVhcnR3aXJlLnYxLkdhcENhdXNlIjMKCUxlYWRTdGF0ZRIMCgRsZWFkGAEgASgJEgsKA29mZhgCIAEoCBILCgNhbGwYAyABKAgiSAoHUXVhbGl0eRIMCgRsZWFkGAEgASgJEg0KBWluZGV4GAIgASgBEg4KBnVzYWJsZRgDIAEoCBIQCghhbmFseXNlZBgEIAEoCCILCglQYWNlUHVsc2UinAEKC0RldmljZVN0YXRlEhwKD2JhdHRlcnlfcGVyY2VudBgBIAEoDUgAiAEBEhAKCHJlYm9vdGVkGAIgASgIEhcKD2Nsb2NrX29mZnNldF91cxgDIAEoAxIQCghmcmFtZV91cxgEIAEoAxITCgZvbmxpbmUYBSABKAhIAYgBAUISChBfYmF0dGVyeV9wZXJjZW50QgkKB19vbmxpbmUqZQoJQmVhdENsYXNzEhAKDEJFQVRfQ0xBU1NfURAAEhAKDEJFQVRfQ0xBU1NfThABEhAKDEJFQVRfQ0xBU1NfUxACEhAKDEJFQVRfQ0xBU1NfVhADEhAKDEJFQVRfQ0xBU1NfRhAEKnwKEVZlbnRyaWN1bGFyUmh5dGhtEiMKH1ZFTlRSSUNVTEFSX1JIWVRITV9GSUJSSUxMQVRJT04QABIeChpWRU5UUklDVUxBUl9SSFlUSE1fRkxVVFRFUhABEiIKHlZFTlRSSUNVTEFSX1JIWVRITV9UQUNIWUNBUkRJQRACKnoKCEdhcENhdXNlEhUKEUdBUF9DQVVTRV9NSVNTSU5HEAASFAoQR0FQX0NBVVNFX1JFQk9PVBABEhIKDkdBUF9DQVVTRV9SQVRFEAISFwoTR0FQX0NBVVNFX09WRVJUQUtFThADEhQKEEdBUF9DQVVTRV9ERVZJQ0UQBEISWhBoZWFydHdpcmUvdG9waWNzYgZwcm90bzM", [file_frames, file_tick]);
 
 /**
  * Annotation is a record of the topic annotations, the WFDB idea: something
@@ -175,11 +175,12 @@ export const BeatSchema: GenMessage<Beat> = /*@__PURE__*/
   messageDesc(file_annotations, 1);
 
 /**
- * Fibrillation says that the waveform has become, or is no longer, that of
- * ventricular fibrillation or flutter: the annotation's sample is where it
- * began or ended, which lies before the samples by which it was decided.
- * Between the two, beats are not to be trusted. One that is on ends with an off,
- * or with a gap.
+ * Fibrillation says that the waveform has become, or is no longer, that of a
+ * ventricular rhythm in which no normal complex is left: the annotation's
+ * sample is where it began or ended, which lies before the samples by which it
+ * was decided. Between the two, beats are not to be trusted. One that is on
+ * ends with an off, also before a gap. Where its rhythm becomes another, an
+ * off and an on have the same sample.
  *
  * @generated from message heartwire.v1.Fibrillation
  */
@@ -190,11 +191,11 @@ export type Fibrillation = Message<"heartwire.v1.Fibrillation"> & {
   on: boolean;
 
   /**
-   * its waves are alike and regular: ventricular flutter
+   * as far as the waveform tells; with an off, what it was
    *
-   * @generated from field: bool flutter = 2;
+   * @generated from field: heartwire.v1.VentricularRhythm rhythm = 2;
    */
-  flutter: boolean;
+  rhythm: VentricularRhythm;
 };
 
 /**
@@ -460,6 +461,40 @@ export const BeatClassSchema: GenEnum<BeatClass> = /*@__PURE__*/
   enumDesc(file_annotations, 0);
 
 /**
+ * VentricularRhythm is a rhythm of the ventricles, by its waves.
+ *
+ * @generated from enum heartwire.v1.VentricularRhythm
+ */
+export enum VentricularRhythm {
+  /**
+   * unlike each other: ventricular fibrillation, or polymorphic tachycardia
+   *
+   * @generated from enum value: VENTRICULAR_RHYTHM_FIBRILLATION = 0;
+   */
+  FIBRILLATION = 0,
+
+  /**
+   * alike, and so fast that they are a sine rather than complexes
+   *
+   * @generated from enum value: VENTRICULAR_RHYTHM_FLUTTER = 1;
+   */
+  FLUTTER = 1,
+
+  /**
+   * alike, and slower: ventricular tachycardia, no fibrillation
+   *
+   * @generated from enum value: VENTRICULAR_RHYTHM_TACHYCARDIA = 2;
+   */
+  TACHYCARDIA = 2,
+}
+
+/**
+ * Describes the enum heartwire.v1.VentricularRhythm.
+ */
+export const VentricularRhythmSchema: GenEnum<VentricularRhythm> = /*@__PURE__*/
+  enumDesc(file_annotations, 1);
+
+/**
  * @generated from enum heartwire.v1.GapCause
  */
 export enum GapCause {
@@ -503,5 +538,5 @@ export enum GapCause {
  * Describes the enum heartwire.v1.GapCause.
  */
 export const GapCauseSchema: GenEnum<GapCause> = /*@__PURE__*/
-  enumDesc(file_annotations, 1);
+  enumDesc(file_annotations, 2);
 
