@@ -41,6 +41,7 @@ type analysis struct {
 
 	chosen, spare tracker // the lead that is analysed, and another that has learned in case it fails
 	better        int     // seconds for which the spare has been better
+	episode       episode // of the ventricles
 	inRun         bool    // samples have come since the last gap
 	lastBeat      uint64  // device sample, if hasBeat
 	hasBeat       bool    // since the last gap
@@ -145,6 +146,7 @@ func (a *analysis) stretch(s *topics.Samples, begin, end uint64, v voice) {
 		clear(a.held) // no value from before is held
 		a.chosen.restart(a.kernel, begin)
 		a.spare.restart(a.kernel, begin)
+		a.still(begin, v)
 		a.inRun = true
 	}
 	a.pace(s, begin, end, v)
@@ -153,6 +155,7 @@ func (a *analysis) stretch(s *topics.Samples, begin, end uint64, v voice) {
 	}
 	a.next = end
 	a.beats(false, v)
+	a.watch(v)
 }
 
 // walk feeds one lead's samples to its quality and to who tracks it.
@@ -325,6 +328,7 @@ func (a *analysis) finish(v voice) {
 		}
 	}
 	a.beats(true, v)
+	a.still(a.next, v)
 	for i := range a.leads {
 		a.leads[i].quality.interrupt()
 	}

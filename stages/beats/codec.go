@@ -20,6 +20,8 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	}
 	writeReaders(e, s.live)
 	writeReaders(e, s.late)
+	writeEpisodes(e, s.live)
+	writeEpisodes(e, s.late)
 	return e.B, nil
 }
 
@@ -89,6 +91,8 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	n.overtaken = d.Bool()
 	readReaders(d, n.live)
 	readReaders(d, n.late)
+	readEpisodes(d, n.live)
+	readEpisodes(d, n.late)
 	if len(n.held) > 0 && n.live == nil {
 		d.Fail("runs are held for nothing")
 	}

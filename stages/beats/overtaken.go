@@ -51,13 +51,14 @@ func (s *State) resume(r *topics.Samples) {
 }
 
 // migrate brings up a state of version 1, which knew of no overtaking, or of
-// version 2, which knew of no shapes of beats and no classes.
+// version 2, which knew of no shapes of beats and no classes, and looked for
+// no fibrillation.
 func migrate(version uint32, state []byte) ([]byte, error) {
 	switch version {
 	case 1:
-		return append(state, 0, 0, 0), nil
+		return append(state, 0, 0, 0, 0, 0), nil
 	case 2:
-		return append(state, 0, 0), nil
+		return append(state, 0, 0, 0, 0), nil
 	}
 	return nil, fmt.Errorf("there is no version %d", version)
 }

@@ -13,6 +13,7 @@ type tracker struct {
 	rs   resampler
 	qrs  detector
 	read reader
+	wave waveform
 	y    float32 // the last sample at internalRate
 }
 
@@ -26,6 +27,7 @@ func (t *tracker) restart(k *kernel, base uint64) {
 	t.rs.reset(k)
 	t.qrs.restart()
 	t.read.restart()
+	t.wave.restart()
 }
 
 // push takes one sample in mV.
@@ -37,6 +39,7 @@ func (t *tracker) push(v float32) {
 			return
 		}
 		t.step(y)
+		t.wave.push(y, t.rs.out)
 	}
 }
 
