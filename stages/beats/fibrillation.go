@@ -39,6 +39,13 @@ func (w *waveform) restart() { *w = waveform{} }
 
 // push takes a sample in mV, of which at have been taken. Each second it looks at the last four.
 func (w *waveform) push(v float32, at uint64) {
+	if w.add(v) {
+		w.look(at)
+	}
+}
+
+// add takes a sample and reports that it is time to look.
+func (w *waveform) add(v float32) bool {
 	if w.n == 0 {
 		for i := range w.line {
 			w.line[i] = v
@@ -48,7 +55,7 @@ func (w *waveform) push(v float32, at uint64) {
 	w.line[w.n%waveLine] = v
 	w.n++
 	if w.n%waveHalf != 0 {
-		return
+		return false
 	}
 	// Means over three and four samples: nothing is left of 45 and 60 Hz, 1/40 of 50 Hz.
 	l, n := &w.line, w.n
@@ -58,9 +65,7 @@ func (w *waveform) push(v float32, at uint64) {
 		v -= w.drift[i]
 	}
 	w.ring[n/waveHalf%waveLen] = int16(min(max(v/waveUnit, -32767), 32767))
-	if n%waveStep == 0 && n >= waveLen*waveHalf {
-		w.look(at)
-	}
+	return n%waveStep == 0 && n >= waveLen*waveHalf
 }
 
 // look judges the last four seconds.

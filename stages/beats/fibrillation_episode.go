@@ -7,8 +7,8 @@ import "heartwire/topics"
 const (
 	looksMean  = 3    // looks whose log odds are averaged: 6 s from the first sample to the last
 	looksBound = 4    // to which log odds are bounded, so that one look does not outvote two
-	waveOn     = 0.5  // mean log odds from which it is on,
-	waveOff    = -0.5 // and below which it is off
+	waveOn     = 0    // mean log odds from which it is on,
+	waveOff    = -1   // and below which it is off
 	lookBack   = 2.5  // s before its end, a window that has just changed sides holds the change
 	coarseMV   = 0.2  // fibrillation from which an episode begins: coarse (Kerber et al. 1997); finer goes on until it is asystole
 	steadyFrom = 0.8  // likeness from which waves are alike,
@@ -120,12 +120,18 @@ func (e *episode) since(on bool) uint64 {
 	return e.recent[i].at
 }
 
-// seems is the kind that the last looks speak for, one of them in doubt.
+// seems is the kind of which those of the last looks are that saw a ventricular rhythm.
 func (e *episode) seems(now topics.VentricularRhythm) topics.VentricularRhythm {
-	var rate, steady float32
+	var rate, steady, n float32
 	for _, l := range e.recent[:e.n] {
-		rate, steady = rate+l.rate/float32(e.n), steady+l.steady/float32(e.n)
+		if l.wave > 0 {
+			rate, steady, n = rate+l.rate, steady+l.steady, n+1
+		}
 	}
+	if n == 0 {
+		return now
+	}
+	rate, steady = rate/n, steady/n
 	const (
 		fibrillation = topics.VentricularRhythm_VENTRICULAR_RHYTHM_FIBRILLATION
 		flutter      = topics.VentricularRhythm_VENTRICULAR_RHYTHM_FLUTTER

@@ -17,9 +17,12 @@ const (
 	maxPeaks   = 20
 	energySpan = 4  // samples to each side: 100 ms
 	peakApart  = 18 // 200 ms
+	slowSpan   = 3  // samples to each side of the two means that make the slow band: 6 dB down at 5.7 Hz
 )
 
-// The features, in the order in which the trees were given them.
+// The features, in the order in which the trees were given them. The first
+// ones are measured twice: again in the slow band, in which spikes of a
+// pacemaker and muscle noise are small.
 const (
 	fTCSC     = iota // share of samples beyond a fifth of the maximum, segments of 3 s with tapered ends (Arafat et al. 2011)
 	fMAV             // mean absolute value over the maximum, segments of 2 s (Anas et al. 2010)
@@ -31,50 +34,63 @@ const (
 	fSkew            // absolute skewness
 	fSlopeK          // kurtosis of the slope
 	fSlopeMax        // mean slope over the steepest
-	fFlat5           // share of time in which the slope energy is below 5, 10, 20 and 40 % of its maximum: the
+	fFlat5           // shares of time in which the slope energy is below 5, 10, 20 and 40 % of its maximum: the
 	fFlat10          // baseline content of Irusta and Ruiz (2009)
 	fFlat20
 	fFlat40
-	fCount1    // samples of the 13 to 16.5 Hz band above half its maximum,
-	fCount2    // above its mean
-	fCount3    // and about its mean (Jekova and Krasteva 2004)
-	fBand      // height of that band over that of the signal
-	fPeaks     // slope peaks /s
-	fPeakCV    // variation of the intervals between them
-	fPeakHV    // variation of their heights
-	fAlike     // mean correlation of the signal around each with that around the highest
-	fWidth     // mean width of them at half height, s
-	fNarrow    // the narrowest of them
-	fFaint     // lowest energy between two peaks over the lower of them, mean
-	fEven      // lowest range of a second over the highest
-	fSpace     // share of the phase space that is visited (Amann et al. 2007)
-	fZiv       // complexity of Lempel and Ziv (Zhang et al. 1999)
-	fTop       // strongest frequency, Hz (Barro et al. 1989, as the four below)
-	fMoment    // first spectral moment over it
-	fA1        // shares of the spectrum: below,
-	fA2        // around and
-	fA3        // at harmonics of it
-	fPeakShare // share within 1 Hz of it
-	fEntropy   // spectral entropy
-	fLow       // shares of power: 0.5 to 2 Hz,
-	fMid       // 2.5 to 7.5 Hz,
-	fHigh      // above 12 Hz
-	fMedian    // median and
-	fEdge      // 90 % frequency, Hz (Strohmenger et al. 1997)
-	fSelf      // highest autocorrelation at 0.15 to 1.5 s (Chen et al. 1987)
-	fSelfHz    // where: Hz
-	fSelfLow   // lowest autocorrelation before that
-	fSampEn    // sample entropy (Li et al. 2014)
-	featureCount
+	fPeaks   // slope peaks /s
+	fPeakCV  // variation of the intervals between them
+	fPeakHV  // variation of their heights
+	fAlike   // mean correlation of the signal around each with that around the highest
+	fWidth   // mean width of them at half height, s
+	fNarrow  // the narrowest of them
+	fFaint   // lowest energy between two peaks over the lower of them, mean
+	fEven    // lowest range of a second over the highest
+	fSpace   // share of the phase space that is visited (Amann et al. 2007)
+	fSelf    // highest autocorrelation up to 1.5 s (Chen et al. 1987)
+	fSelfHz  // where: Hz
+	fSelfLow // lowest autocorrelation
+	bothBands
 )
 
-var featureNames = [featureCount]string{
-	"tcsc", "mav", "leak", "mean", "cross", "crosscv", "kurt", "skew", "slopek", "slopemax",
-	"flat5", "flat10", "flat20", "flat40", "count1", "count2", "count3", "band",
-	"peaks", "peakcv", "peakhv", "alike", "width", "narrow", "faint", "even", "space", "ziv",
-	"top", "moment", "a1", "a2", "a3", "peakshare", "entropy", "low", "mid", "high", "median", "edge",
-	"self", "selfhz", "selflow", "sampen",
-}
+const (
+	fCount1      = bothBands + iota // samples of the 13 to 16.5 Hz band above half its maximum,
+	fCount2                         // above its mean
+	fCount3                         // and about its mean (Jekova and Krasteva 2004)
+	fBand                           // height of that band over that of the signal
+	fZiv                            // complexity of Lempel and Ziv (Zhang et al. 1999)
+	fTop                            // strongest frequency, Hz (Barro et al. 1989, as the four below)
+	fMoment                         // first spectral moment over it
+	fA1                             // shares of the spectrum: below,
+	fA2                             // around and
+	fA3                             // at harmonics of it
+	fPeakShare                      // share within 0.5 Hz of it
+	fEntropy                        // spectral entropy
+	fLow                            // shares of power: 0.5 to 2 Hz,
+	fMid                            // 2.5 to 7.5 Hz,
+	fHigh                           // above 12 Hz
+	fMedian                         // median and
+	fEdge                           // 90 % frequency, Hz (Strohmenger et al. 1997)
+	fSampEn                         // sample entropy (Li et al. 2014)
+	fSlow                           // range of the slow band over that of the signal
+	fSlowBand                       // here those of the slow band begin
+	featureCount = fSlowBand + bothBands
+)
+
+// featureNames are what the trees were made for.
+var featureNames = func() (names [featureCount]string) {
+	copy(names[:], []string{
+		"tcsc", "mav", "leak", "mean", "cross", "crosscv", "kurt", "skew", "slopek", "slopemax",
+		"flat5", "flat10", "flat20", "flat40", "peaks", "peakcv", "peakhv", "alike", "width", "narrow",
+		"faint", "even", "space", "self", "selfhz", "selflow",
+		"count1", "count2", "count3", "band", "ziv", "top", "moment", "a1", "a2", "a3", "peakshare",
+		"entropy", "low", "mid", "high", "median", "edge", "sampen", "slow",
+	})
+	for i := range bothBands {
+		names[fSlowBand+i] = "slow-" + names[i]
+	}
+	return names
+}()
 
 // slopes fills slope and energy and gives the range of x and the highest energy.
 func (f *features) slopes() (height, most float32) {
@@ -136,18 +152,50 @@ func (f *features) flat(most float32) {
 }
 
 // measure fills all features; slopes and flat have been called.
-func (f *features) measure(most float32) {
+func (f *features) measure(height, most float32) {
+	f.both(most)
+	f.band()
+	f.v[fZiv] = f.lempelZiv()
+	f.spectrum()
+	f.v[fSampEn] = f.sampleEntropy()
+	var slow features
+	f.smooth(&slow.x)
+	low, most := slow.slopes()
+	slow.flat(most)
+	slow.both(most)
+	f.v[fSlow] = over(low, height, 0)
+	copy(f.v[fSlowBand:], slow.v[:bothBands])
+}
+
+// both fills the features that are measured in both bands.
+func (f *features) both(most float32) {
 	f.shape()
 	f.levels()
 	f.leakage()
-	f.band()
 	f.findPeaks(most)
 	f.complexes()
 	f.v[fSpace] = f.phaseSpace()
-	f.v[fZiv] = f.lempelZiv()
-	f.spectrum()
 	f.self()
-	f.v[fSampEn] = f.sampleEntropy()
+}
+
+// smooth gives the slow band: x averaged twice.
+func (f *features) smooth(y *[waveLen]float32) {
+	var once [waveLen]float32
+	average(&f.x, &once)
+	average(&once, y)
+}
+
+// average takes the signal beyond its ends to stay what it is there.
+func average(x, y *[waveLen]float32) {
+	sum := x[0] * (slowSpan + 1)
+	for i := range slowSpan {
+		sum += x[i]
+	}
+	for i := range y {
+		sum += x[min(i+slowSpan, waveLen-1)]
+		y[i] = sum / (2*slowSpan + 1)
+		sum -= x[max(i-slowSpan, 0)]
+	}
 }
 
 // shape gives the moments of signal and slope.

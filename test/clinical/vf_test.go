@@ -9,14 +9,13 @@ import (
 	"testing"
 
 	"heartwire/stages/ec57"
-	"heartwire/test/real"
 	"heartwire/topics"
 	"heartwire/topics/wfdb"
 )
 
 // Floors in percent for the windows of 8 s in which a ventricular rhythm is,
 // or is not, on the records the trees were trained with; leaving each out is
-// stages/beats/train/fibrillation.py's.
+// for stages/beats/train/fibrillation.py.
 const (
 	floorVFSe = 96
 	floorVFSp = 97
@@ -44,7 +43,7 @@ func ventricular(name string) bool {
 	return slices.Contains([]string{"(VF", "(VFIB", "(VFL", "(VT"}, name)
 }
 
-// fibrillations are the episodes said, and how late each was said in s.
+// fibrillations are the episodes said.
 func fibrillations(t *testing.T, said []*topics.Annotation, rate float64) (list []span) {
 	t.Helper()
 	on := false
@@ -73,7 +72,7 @@ func within(list []span, from, to int64) (n int64) {
 	return n
 }
 
-// windows counts those of 8 s, each second one, that lie in one rhythm of the
+// windows counts those of 8 s, one a second, that lie in one rhythm of the
 // reference which is no noise: a window is called ventricular when most of it is.
 func windows(ref []wfdb.Annotation, r *wfdb.Record, found []span) (se, sp ec57.Ratio, by map[string]ec57.Ratio) {
 	spans, names := rhythms(ref, int64(r.Length))
@@ -135,5 +134,4 @@ func TestVentricularWindows(t *testing.T) {
 	if p < floorVFSe || q < floorVFSp {
 		t.Errorf("%.2f / %.2f, want at least %v / %v", p, q, floorVFSe, floorVFSp)
 	}
-	_ = real.Data
 }

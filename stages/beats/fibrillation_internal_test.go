@@ -1,0 +1,87 @@
+package beats
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+func TestTreesFitTheFeatures(t *testing.T) {
+	if !slices.Equal(fibrillationForest.Features, featureNames[:]) {
+		t.Errorf("fibrillation.trees was made for %v, the features are %v: run train/fibrillation.py", fibrillationForest.Features, featureNames)
+	}
+}
+
+// TestFeaturesAreNumbers measures what no heart gives.
+func TestFeaturesAreNumbers(t *testing.T) {
+	for name, at := range map[string]func(i int) float64{
+		"nothing":  func(int) float64 { return 0 },
+		"constant": func(int) float64 { return 65.534 },
+		"step":     func(i int) float64 { return float64(i / 180) },
+		"spike": func(i int) float64 {
+			if i == 100 {
+				return -65
+			}
+			return 0
+		},
+		"rails": func(i int) float64 { return 65 * float64(i%2*2-1) },
+		"ramp":  func(i int) float64 { return float64(i) / 10 },
+		"slow":  func(i int) float64 { return math.Sin(float64(i) / 300) },
+		"one":   func(i int) float64 { return float64(i / 359) },
+	} {
+		var f features
+		for i := range f.x {
+			f.x[i] = float32(at(i))
+		}
+		height, most := f.slopes()
+		f.flat(most)
+		f.measure(height, most)
+		for i, v := range f.v {
+			if v != v || math.IsInf(float64(v), 0) {
+				t.Errorf("%s: %s is %v", name, featureNames[i], v)
+			}
+		}
+	}
+}
+
+// TestSpectrum finds a sine.
+func TestSpectrum(t *testing.T) {
+	var f features
+	for i := range f.x {
+		f.x[i] = float32(math.Sin(2 * math.Pi * 5 * float64(i) / waveRate))
+	}
+	_, most := f.slopes()
+	f.flat(most)
+	f.measure(2, most)
+	for i, want := range map[int]float64{fTop: 5, fMedian: 5, fSelfHz: 5, fMean: 5, fMid: 1, fSelf: 1, fSelfLow: -1, fLeak: 0.03, fPeakShare: 0.95} {
+		if math.Abs(float64(f.v[i])-want) > 0.08*math.Max(want, 1) {
+			t.Errorf("%s of a sine of 5 Hz: %v, want %v", featureNames[i], f.v[i], want)
+		}
+	}
+}
+
+// BenchmarkLook judges a window that is not plain.
+func BenchmarkLook(b *testing.B) {
+	var w waveform
+	for i := range waveLen * waveHalf {
+		w.add(float32(math.Sin(float64(i)/6) + 0.3*math.Sin(float64(i)/23)))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		w.waits = 0
+		w.look(1)
+	}
+}
+
+// BenchmarkPlainLook judges one that is.
+func BenchmarkPlainLook(b *testing.B) {
+	var w waveform
+	for i := range waveLen * waveHalf {
+		w.add(float32(math.Exp(-math.Pow(float64(i%150-75)/3, 2))))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		w.waits = 0
+		w.look(1)
+	}
+}
