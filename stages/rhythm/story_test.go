@@ -16,7 +16,7 @@ import (
 //	gap      a frame is missing
 //	off on   every lead falls off, and is back
 //	wait3000 ms of flat line
-//	vf flutter end   the waveform is that of fibrillation, of flutter, of neither any more
+//	vf flutter vt end   the waveform is that of fibrillation, of flutter, of tachycardia, of none any more
 //	pulse800 a pulse of the pacemaker, ms after the last pulse or beat; pulse800+N140 with the beat that it makes
 //
 // Detection is complete up to two seconds ago, as the stage before has it in the worst case.
@@ -69,10 +69,12 @@ func (p *player) word(word string) {
 		w.lead("II", word == "off", true)
 		p.at = float64(w.next)
 		p.first = true
-	case word == "vf" || word == "flutter" || word == "end":
+	case word == "vf" || word == "flutter" || word == "vt" || word == "end":
 		p.till(p.at + 1*rate) // it is found later than it is
 		a := w.annotation(uint64(p.at))
-		a.Kind = &topics.Annotation_Fibrillation{Fibrillation: &topics.Fibrillation{On: word != "end", Flutter: word == "flutter"}}
+		a.Kind = &topics.Annotation_Fibrillation{Fibrillation: &topics.Fibrillation{On: word != "end", Rhythm: map[string]topics.VentricularRhythm{
+			"flutter": topics.VentricularRhythm_VENTRICULAR_RHYTHM_FLUTTER, "vt": topics.VentricularRhythm_VENTRICULAR_RHYTHM_TACHYCARDIA,
+		}[word]}}
 		w.put(a)
 	case strings.HasPrefix(word, "wait"):
 		p.at += number(w.t, word[4:]) * rate / 1000
@@ -197,6 +199,7 @@ func TestRhythms(t *testing.T) {
 		{"a slower rhythm", "10*N800 8*N1500", nil},
 		{"fibrillation", "10*N800 vf wait8000 end wait2000 8*N800", []string{"vf 8.0..", "vf 8.0..16.0"}},
 		{"too short to be fibrillation", "10*N800 vf wait2000 end 8*N800", []string{}},
+		{"tachycardia by its waveform", "10*N800 vt wait6000 end wait9000", []string{"vt 8.0..", "vt 8.0..14.0"}},
 		{"flutter that becomes fibrillation", "10*N800 flutter wait6000 vf wait5000 end wait9000", []string{"ventricular_flutter 8.0..", "vf 8.0..", "vf 8.0..19.0"}},
 		{"short interruptions are none", "10*N800 vf wait6000 end wait2000 vf wait6000 end wait9000", []string{"vf 8.0..", "vf 8.0..22.0"}},
 		{"a gap cuts it", "10*N800 vf wait6000 gap 5*N800", []string{"vf 8.0..", "vf 8.0..17.1 cut"}},

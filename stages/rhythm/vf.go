@@ -11,13 +11,14 @@ const (
 	vfTold   = 5.0 // s within which the stage before tells of the second one
 )
 
-// vf follows ventricular fibrillation and flutter, which the stage before
-// finds in the waveform. Its episodes have no beats.
+// vf follows ventricular fibrillation, flutter, and tachycardia in which no
+// complex can be told from the next, which the stage before finds in the
+// waveform. Its episodes have no beats.
 type vf struct {
-	on      bool
-	begun   bool    // there is an episode, said or not, that may go on
-	flutter bool    // what it is now
-	p       episode // last is where it ended, while it is not on
+	on    bool
+	begun bool                     // there is an episode, said or not, that may go on
+	kind  topics.VentricularRhythm // what it is now
+	p     episode                  // last is where it ended, while it is not on
 }
 
 // open reports an episode that has been said and is on.
@@ -34,7 +35,7 @@ func (r *vf) waveform(v voice, f *topics.Fibrillation, at instant) {
 		if !r.begun {
 			r.p = episode{onset: at.sample, onsetUs: at.us}
 		}
-		r.on, r.begun, r.flutter = true, true, f.GetFlutter()
+		r.on, r.begun, r.kind = true, true, f.GetRhythm()
 		r.judge(v)
 	case r.on:
 		r.on = false
@@ -44,10 +45,7 @@ func (r *vf) waveform(v voice, f *topics.Fibrillation, at instant) {
 
 // judge says what has lasted, and what has become another.
 func (r *vf) judge(v voice) {
-	is := topics.Rhythm_RHYTHM_VF
-	if r.flutter {
-		is = topics.Rhythm_RHYTHM_VENTRICULAR_FLUTTER
-	}
+	is := ventricular(r.kind)
 	if is == r.p.rhythm || !v.has || v.sample < r.p.onset+v.samples(vfLasts) {
 		return
 	}
@@ -56,6 +54,16 @@ func (r *vf) judge(v voice) {
 		v.quiet(false)
 	}
 	v.say(&r.p)
+}
+
+func ventricular(kind topics.VentricularRhythm) topics.Rhythm {
+	switch kind {
+	case topics.VentricularRhythm_VENTRICULAR_RHYTHM_FLUTTER:
+		return topics.Rhythm_RHYTHM_VENTRICULAR_FLUTTER
+	case topics.VentricularRhythm_VENTRICULAR_RHYTHM_TACHYCARDIA:
+		return topics.Rhythm_RHYTHM_VT
+	}
+	return topics.Rhythm_RHYTHM_VF
 }
 
 // pass takes what has come since: v.sample is the last.
@@ -84,7 +92,7 @@ func (r *vf) append(e *stages.Encoder) {
 		return
 	}
 	e.Bool(r.on)
-	e.Bool(r.flutter)
+	e.Uint(uint64(r.kind))
 	e.Uint(uint64(r.p.rhythm))
 	e.Uint(r.p.onset)
 	e.Int(r.p.onsetUs)
@@ -96,6 +104,6 @@ func (r *vf) decode(d *stages.Decoder) {
 	if *r = (vf{begun: d.Bool()}); !r.begun {
 		return
 	}
-	r.on, r.flutter = d.Bool(), d.Bool()
+	r.on, r.kind = d.Bool(), topics.VentricularRhythm(d.Uint())
 	r.p = episode{rhythm: topics.Rhythm(d.Uint()), onset: d.Uint(), onsetUs: d.Int(), last: d.Uint(), lastUs: d.Int()}
 }

@@ -106,12 +106,23 @@ func (t *Transcript) fibrillation(n int64, f *topics.Fibrillation) {
 		closeLast(t.marks, n)
 		return
 	}
-	name := rhythmName(topics.Rhythm_RHYTHM_VF)
-	if f.GetFlutter() {
-		name = rhythmName(topics.Rhythm_RHYTHM_VENTRICULAR_FLUTTER)
+	of := topics.Rhythm_RHYTHM_VF
+	switch f.GetRhythm() {
+	case topics.VentricularRhythm_VENTRICULAR_RHYTHM_FLUTTER:
+		of = topics.Rhythm_RHYTHM_VENTRICULAR_FLUTTER
+	case topics.VentricularRhythm_VENTRICULAR_RHYTHM_TACHYCARDIA:
+		of = topics.Rhythm_RHYTHM_VT
 	}
-	t.waves = append(t.waves, span{from: n, to: open, name: name})
-	if len(t.marks) == 0 || t.marks[len(t.marks)-1].to != open {
+	t.waves = append(t.waves, span{from: n, to: open, name: rhythmName(of)})
+	if of == topics.Rhythm_RHYTHM_VT {
+		closeLast(t.marks, n) // it has no marks
+		return
+	}
+	switch i := len(t.marks) - 1; {
+	case i >= 0 && t.marks[i].to == open:
+	case i >= 0 && t.marks[i].to == n:
+		t.marks[i].to = open // its rhythm has become another
+	default:
 		t.marks = append(t.marks, span{from: n, to: open})
 	}
 }

@@ -37,8 +37,12 @@ func episode(r topics.Rhythm, onset, end uint64) func(*wfdb.Transcript) {
 }
 
 func waves(n uint64, on, flutter bool) func(*wfdb.Transcript) {
+	of := topics.VentricularRhythm_VENTRICULAR_RHYTHM_FIBRILLATION
+	if flutter {
+		of = topics.VentricularRhythm_VENTRICULAR_RHYTHM_FLUTTER
+	}
 	return func(t *wfdb.Transcript) {
-		t.Annotation(&topics.Annotation{Sample: n, Kind: &topics.Annotation_Fibrillation{Fibrillation: &topics.Fibrillation{On: on, Flutter: flutter}}})
+		t.Annotation(&topics.Annotation{Sample: n, Kind: &topics.Annotation_Fibrillation{Fibrillation: &topics.Fibrillation{On: on, Rhythm: of}}})
 	}
 }
 
