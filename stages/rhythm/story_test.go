@@ -200,6 +200,7 @@ func TestRhythms(t *testing.T) {
 		{"fibrillation", "10*N800 vf wait8000 end wait2000 8*N800", []string{"vf 8.0..", "vf 8.0..16.0"}},
 		{"too short to be fibrillation", "10*N800 vf wait2000 end 8*N800", []string{}},
 		{"tachycardia by its waveform", "10*N800 vt wait6000 end wait9000", []string{"vt 8.0..", "vt 8.0..14.0"}},
+		{"tachycardia that becomes fibrillation", "10*N800 vt wait6000 vf wait5000 end wait9000", []string{"vt 8.0..", "vt 8.0..14.0", "vf 14.0..", "vf 14.0..19.0"}},
 		{"flutter that becomes fibrillation", "10*N800 flutter wait6000 vf wait5000 end wait9000", []string{"ventricular_flutter 8.0..", "vf 8.0..", "vf 8.0..19.0"}},
 		{"short interruptions are none", "10*N800 vf wait6000 end wait2000 vf wait6000 end wait9000", []string{"vf 8.0..", "vf 8.0..22.0"}},
 		{"a gap cuts it", "10*N800 vf wait6000 gap 5*N800", []string{"vf 8.0..", "vf 8.0..17.1 cut"}},

@@ -36,11 +36,25 @@ func (r *vf) waveform(v voice, f *topics.Fibrillation, at instant) {
 			r.p = episode{onset: at.sample, onsetUs: at.us}
 		}
 		r.on, r.begun, r.kind = true, true, f.GetRhythm()
+		r.turn(v, at)
 		r.judge(v)
 	case r.on:
 		r.on = false
 		r.p.last, r.p.lastUs = max(at.sample, r.p.onset), max(at.us, r.p.onsetUs)
 	}
+}
+
+// turn ends tachycardia that becomes fibrillation, or the other way round, and
+// begins the other where it did: they are told apart, though nothing was between them.
+func (r *vf) turn(v voice, at instant) {
+	was, is := r.p.rhythm, ventricular(r.kind)
+	if was == topics.Rhythm_RHYTHM_UNSPECIFIED || (was == topics.Rhythm_RHYTHM_VT) == (is == topics.Rhythm_RHYTHM_VT) {
+		return
+	}
+	r.p.last, r.p.lastUs = max(at.sample, r.p.onset), max(at.us, r.p.onsetUs)
+	v.end(&r.p, false)
+	r.p = episode{rhythm: is, onset: at.sample, onsetUs: at.us}
+	v.say(&r.p)
 }
 
 // judge says what has lasted, and what has become another.
