@@ -37,7 +37,7 @@ var judgeNames = [numJudge]string{"rule", "level_noise", "level_threshold", "lev
 // What of the chance that a candidate is a beat decides.
 const (
 	dropBelow = 0.05
-	addFrom   = 0.8
+	addFrom   = 0.9
 )
 
 func (t *reader) judgeFeatures(d *detector, i int, x *[numLooks + numJudge]float32) {

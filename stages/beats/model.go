@@ -15,6 +15,9 @@ type models struct {
 	read func(c *candidate, b *beat, x []float32) // and with what v and s are
 }
 
+//go:embed judge.trees
+var judgeTrees []byte
+
 //go:embed v.trees
 var vTrees []byte
 
@@ -22,7 +25,7 @@ var vTrees []byte
 var sTrees []byte
 
 // standard are the models that are compiled in.
-var standard = &models{v: compiled(vTrees), s: compiled(sTrees)}
+var standard = &models{judge: compiled(judgeTrees), v: compiled(vTrees), s: compiled(sTrees)}
 
 // compiled reads an ensemble of the binary's own: one that does not parse is found by every test.
 func compiled(b []byte) *trees.Forest {

@@ -1,0 +1,94 @@
+"""Trains the ensembles judge.trees, v.trees and s.trees of stages/beats.
+
+    python stages/beats/train/train.py [WORK]
+
+Needs requirements.txt, Go, and the recordings (HEARTWIRE_DATA or ../shared/data
+beside the checkout). Twice gives the same bytes.
+"""
+
+import os
+import sys
+import tempfile
+
+import lightgbm as lgb
+import numpy as np
+
+from common import HERE, features, inside, match, mix, noise, records, reference, signal
+
+sys.path.insert(0, os.path.join(HERE, "..", "..", "trees"))
+import trees  # noqa: E402
+
+# What a record is trained in: lead, noise, its channel, dB, its begin in s; weight for the judge.
+# Of electrode motion only the second channel: the first is what is tested.
+VARIANTS = {"0": (0, None, 0, 0, 0, 1.0), "1": (1, None, 0, 0, 0, 0.5), "em12": (0, "em", 1, 12, 60, 0.3),
+            "em6": (0, "em", 1, 6, 180, 0.3), "ma8": (0, "ma", 0, 8, 60, 0.3)}
+PARAMETERS = dict(objective="binary", feature_fraction=0.5, bagging_fraction=0.7, bagging_freq=1, lambda_l2=20, max_bin=63,
+                  verbose=-1, num_threads=1, seed=7, deterministic=True, force_row_wise=True)
+JUDGE = dict(PARAMETERS, num_leaves=10, min_data_in_leaf=100, learning_rate=0.1)
+CLASS = dict(PARAMETERS, num_leaves=8, min_data_in_leaf=60, learning_rate=0.08)
+KEEP = 0.04  # of the plain candidates: there are far too many
+WINDOW = 54  # samples at 360 Hz
+
+
+def jobs():
+    for r in records():
+        ref, cls, _ = reference(r)
+        for key, (lead, kind, column, db, begin, _) in VARIANTS.items():
+            x, rate = signal(r, lead)
+            if kind:
+                x = mix(x, rate, ref, cls, noise(kind, column), db, shift=int(r) * 7919 % 600000, begin=begin)
+            yield dict(key=f"{r}_{key}", signal=x, rate=rate)
+
+
+def candidates(out, names):
+    """Features, whether it is a beat, weight."""
+    rng = np.random.default_rng(1)
+    name = names["judge"][2:]
+    xs, ys, ws = [], [], []
+    for r in records():
+        ref, _, spans = reference(r)
+        for key, v in VARIANTS.items():
+            j = out[f"{r}_{key}"]["judge"]
+            x, y = j[:, 2:], match(j[:, 0], ref, WINDOW) >= 0
+            rule = x[:, name.index("rule")] > 0
+            plain = (rule & y & (x[:, name.index("cor_best")] > 0.95)) | (~rule & ~y & (x[:, name.index("level_threshold")] < 0.3))
+            share = np.where(plain, KEEP, 1.0 if v[1] is None and v[0] == 0 else 0.3)
+            take = ~inside(j[:, 0], spans) & (j[:, 1] > 0) & (rng.random(len(y)) < share)
+            xs.append(x[take]), ys.append(y[take]), ws.append(v[5] / share[take])
+    return np.concatenate(xs), np.concatenate(ys), np.concatenate(ws)
+
+
+def beats(out, label):
+    """Features, whether it is of the class, weight: each record's total grows with the root of its beats."""
+    xs, ys, ws = [], [], []
+    for r in records():
+        ref, cls, spans = reference(r)
+        k = out[f"{r}_0"]["class"]
+        pair = match(k[:, 0], ref, WINDOW)
+        c = np.where(pair >= 0, cls[np.clip(pair, 0, None)], "O")
+        take = ~inside(k[:, 0], spans) & np.isin(c, ["N", "S", "V"])
+        y = c[take] == label
+        w = np.full(len(y), (2000 / max(len(y), 1)) ** 0.5)
+        if y.any():
+            w[y] *= min(max((300 / y.sum()) ** 0.5, 0.6), 2.5)
+        xs.append(k[take][:, 4:]), ys.append(y), ws.append(w)
+    return np.concatenate(xs), np.concatenate(ys), np.concatenate(ws)
+
+
+def fit(parameters, data, names, rounds, path):
+    x, y, w = data
+    trees.write(lgb.train(parameters, lgb.Dataset(x, y, weight=w, feature_name=names), rounds), path)
+
+
+def main():
+    work = sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()
+    to = os.path.dirname(HERE)
+    out, names = features(list(jobs()), work)
+    fit(JUDGE, candidates(out, names), names["judge"][2:], 60, os.path.join(to, "judge.trees"))
+    out, names = features([dict(key=f"{r}_0", rate=360.0, models=to) for r in records()], work)
+    for label in "VS":
+        fit(CLASS, beats(out, label), names["class"][4:], 100, os.path.join(to, label.lower() + ".trees"))
+
+
+if __name__ == "__main__":
+    main()
