@@ -195,8 +195,8 @@ func (t *reader) classify(i, next int, now uint64) {
 type odds struct{ v, s float32 }
 
 const (
-	oddsV = 0 // from which a beat is V
-	oddsS = 0 // from which it is S, if it is not V
+	oddsV = -0.3 // from which a beat is V: sensitivity and positive predictivity are then nearest, records left out
+	oddsS = 0    // from which it is S, if it is not V
 )
 
 func (o odds) class() topics.BeatClass {
