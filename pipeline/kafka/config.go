@@ -113,6 +113,11 @@ func (c Config) options(log *slog.Logger) ([]kgo.Opt, error) {
 		// transaction can wait for seconds: CONCURRENT_TRANSACTIONS waits
 		// for a refresh of the metadata.
 		kgo.MetadataMinAge(20 * time.Millisecond),
+		// A broker that is cut off from the controller alone goes on answering
+		// as the leader that it is no more. Whoever reads from it gets nothing
+		// new and no error, until another broker says who leads: with the
+		// default, after 5 minutes.
+		kgo.MetadataMaxAge(5 * time.Second),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
