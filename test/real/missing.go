@@ -43,25 +43,42 @@ func Need(t testing.TB, piece string, why error) {
 	}
 }
 
-// notRun skips the test and notes it in the file that HEARTWIRE_NOT_RUN names,
-// for go test shows the words of no package that passes.
+// notRun skips the test, and says so.
 func notRun(t testing.TB, piece string) {
 	t.Helper()
 	line := fmt.Sprintf("NOT RUN: %s (HEARTWIRE_WITHOUT names %s)", t.Name(), piece)
-	if path := os.Getenv("HEARTWIRE_NOT_RUN"); path != "" {
-		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
-			t.Fatalf("note what is not run: %v", err)
-		}
-		_, err = fmt.Fprintln(f, line)
-		if err := f.Close(); err != nil {
-			t.Fatalf("note what is not run: %v", err)
-		}
-		if err != nil {
-			t.Fatalf("note what is not run: %v", err)
-		}
-	}
+	note(t, line)
 	t.Skip(line)
+}
+
+// Remark says something of a test that make test-real prints last, such as that
+// it ran in a short form.
+func Remark(t testing.TB, format string, args ...any) {
+	t.Helper()
+	line := fmt.Sprintf("NOTE: %s: %s", t.Name(), fmt.Sprintf(format, args...))
+	note(t, line)
+	t.Log(line)
+}
+
+// note writes a line to the file that HEARTWIRE_NOT_RUN names, for go test
+// shows the words of no package that passes.
+func note(t testing.TB, line string) {
+	t.Helper()
+	path := os.Getenv("HEARTWIRE_NOT_RUN")
+	if path == "" {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatalf("note what is not run: %v", err)
+	}
+	_, err = fmt.Fprintln(f, line)
+	if err := f.Close(); err != nil {
+		t.Fatalf("note what is not run: %v", err)
+	}
+	if err != nil {
+		t.Fatalf("note what is not run: %v", err)
+	}
 }
 
 // Root is the top directory of the checkout: the one above the test's own

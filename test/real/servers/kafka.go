@@ -35,7 +35,11 @@ type KafkaOptions struct {
 
 	// Proxied has clients reach each broker through a Proxy of its own, for
 	// the names that brokers tell of each other, too. Brokers do not.
-	Proxied  bool
+	Proxied bool
+
+	// Meshed has each broker reach each other one, and the controller, through
+	// a Proxy of its own: see KafkaCluster.Link. It wants Controller too.
+	Meshed   bool
 	Settings map[string]string // server.properties over those of the house
 }
 
@@ -43,9 +47,11 @@ type KafkaOptions struct {
 // are counted from 0.
 type KafkaCluster struct {
 	t       testing.TB
+	java    java
 	addrs   []string
 	nodes   []*process // brokers, then the controller if it is apart
 	proxies []*Proxy   // by broker, if clients go through them
+	links   [][]*Proxy // by the node that dials and the one that is dialled, if they are meshed
 }
 
 // startTime is how long a cluster may take to start. It takes 4 to 10 s on two
@@ -97,6 +103,13 @@ func (k *KafkaCluster) Proxy(i int) *Proxy { return k.proxies[i] }
 // another broker can be lost.
 func (k *KafkaCluster) AwaitInSync(d time.Duration) {
 	k.t.Helper()
+	k.AwaitPartitions(d, "all copies in sync", func(p kadm.PartitionDetail) bool { return len(p.ISR) == len(p.Replicas) })
+}
+
+// AwaitPartitions waits until ok holds for each partition of each topic, as
+// some broker tells it.
+func (k *KafkaCluster) AwaitPartitions(d time.Duration, what string, ok func(kadm.PartitionDetail) bool) {
+	k.t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(k.addrs...))
 	if err != nil {
 		k.t.Fatal(err)
@@ -107,17 +120,17 @@ func (k *KafkaCluster) AwaitInSync(d time.Duration) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		there, err := adm.ListTopicsWithInternal(ctx)
 		cancel()
-		behind := 0
+		left := 0
 		there.EachPartition(func(p kadm.PartitionDetail) {
-			if len(p.ISR) < len(p.Replicas) {
-				behind++
+			if !ok(p) {
+				left++
 			}
 		})
-		if err == nil && len(there) > 0 && behind == 0 {
+		if err == nil && len(there) > 0 && left == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
-			k.t.Fatalf("%d partitions are not in sync after %v, %v", behind, d, err)
+			k.t.Fatalf("waited %v in vain for %s: %d partitions are not so, %v", d, what, left, err)
 		}
 	}
 }
@@ -146,22 +159,21 @@ func (k *KafkaCluster) Leader() int {
 // newCluster makes a cluster's files; nothing runs yet.
 func newCluster(t testing.TB, j java, brokers int, opt KafkaOptions) *KafkaCluster {
 	t.Helper()
-	k := &KafkaCluster{t: t}
+	k := &KafkaCluster{t: t, java: j}
 	dir := t.TempDir()
 	roles := slices.Repeat([]string{"broker,controller"}, brokers)
 	if opt.Controller {
 		roles = append(slices.Repeat([]string{"broker"}, brokers), "controller")
 	}
+	at := k.listen(roles, brokers)
 	var voters []string
-	listen := make([]string, len(roles)) // of the metadata
-	for i, role := range roles {
-		if strings.HasPrefix(role, "broker") {
-			k.addrs = append(k.addrs, FreeAddr(t))
+	for i, a := range at {
+		if a.controller != "" {
+			voters = append(voters, fmt.Sprintf("%d@%s", i+1, k.advertised(opt, i, a.controller)))
 		}
-		if strings.HasSuffix(role, "controller") {
-			listen[i] = FreeAddr(t)
-			voters = append(voters, fmt.Sprintf("%d@%s", i+1, listen[i]))
-		}
+	}
+	if opt.Meshed {
+		k.mesh(at)
 	}
 	id := clusterID()
 	formatted := make(chan error)
@@ -172,24 +184,18 @@ func newCluster(t testing.TB, j java, brokers int, opt KafkaOptions) *KafkaClust
 		conf["node.id"] = strconv.Itoa(i + 1)
 		conf["log.dirs"] = filepath.Join(dir, name)
 		conf["controller.quorum.voters"] = strings.Join(voters, ",")
-		var listeners []string
-		if i < brokers {
-			listeners = append(listeners, "PLAINTEXT://"+k.addrs[i])
-		}
-		if i < brokers && opt.Proxied {
-			listeners = append(listeners, k.proxy(i, conf))
-		}
-		if listen[i] != "" {
-			listeners = append(listeners, "CONTROLLER://"+listen[i])
-		}
-		conf["listeners"] = strings.Join(listeners, ",")
+		k.listeners(opt, i, at[i], conf)
 		maps.Copy(conf, opt.Settings)
 		path := filepath.Join(dir, name+".properties")
 		if err := writeProperties(path, conf); err != nil {
 			t.Fatal(err)
 		}
+		argv := slices.Concat(j.argv, []string{"kafka.Kafka", path})
+		if opt.Meshed {
+			argv = slices.Insert(argv, 1, "-Djdk.net.hosts.file="+k.hosts(dir, i, len(roles)))
+		}
 		go func() { formatted <- j.format(id, path) }()
-		k.nodes = append(k.nodes, newProcess(t, dir, name, slices.Concat(j.argv, []string{"kafka.Kafka", path})...))
+		k.nodes = append(k.nodes, newProcess(t, dir, name, argv...))
 	}
 	printLogs(t, k.nodes...)
 	var errs []error
@@ -202,18 +208,43 @@ func newCluster(t testing.TB, j java, brokers int, opt KafkaOptions) *KafkaClust
 	return k
 }
 
-// proxy puts a proxy between a broker and its clients, and gives the listener
-// by which brokers reach each other without one.
-func (k *KafkaCluster) proxy(i int, conf map[string]string) string {
+// endpoints are the addresses that a node listens on; empty where it does not.
+type endpoints struct{ clients, brokers, controller string }
+
+// listen chooses where each node listens.
+func (k *KafkaCluster) listen(roles []string, brokers int) []endpoints {
 	k.t.Helper()
-	p := Toxiproxy(k.t, k.addrs[i])
-	direct := "DIRECT://" + FreeAddr(k.t)
-	conf["listener.security.protocol.map"] += ",DIRECT:PLAINTEXT"
-	conf["inter.broker.listener.name"] = "DIRECT"
-	conf["advertised.listeners"] = "PLAINTEXT://" + p.Addr() + "," + direct
-	k.addrs[i] = p.Addr()
-	k.proxies = append(k.proxies, p)
-	return direct
+	all := make([]endpoints, len(roles))
+	for i, role := range roles {
+		if i < brokers {
+			all[i].clients, all[i].brokers = FreeAddr(k.t), FreeAddr(k.t)
+			k.addrs = append(k.addrs, all[i].clients)
+		}
+		if strings.HasSuffix(role, "controller") {
+			all[i].controller = FreeAddr(k.t)
+		}
+	}
+	return all
+}
+
+// listeners are the settings of where node i listens, and of what it tells others of that.
+func (k *KafkaCluster) listeners(opt KafkaOptions, i int, at endpoints, conf map[string]string) {
+	var own, told []string
+	if at.clients != "" {
+		if opt.Proxied {
+			p := Toxiproxy(k.t, at.clients)
+			k.proxies = append(k.proxies, p)
+			k.addrs[i] = p.Addr()
+		}
+		conf["inter.broker.listener.name"] = "DIRECT"
+		own = append(own, "PLAINTEXT://"+at.clients, "DIRECT://"+at.brokers)
+		told = append(told, "PLAINTEXT://"+k.addrs[i], "DIRECT://"+k.advertised(opt, i, at.brokers))
+	}
+	if at.controller != "" {
+		own = append(own, "CONTROLLER://"+at.controller)
+		told = append(told, "CONTROLLER://"+k.advertised(opt, i, at.controller))
+	}
+	conf["listeners"], conf["advertised.listeners"] = strings.Join(own, ","), strings.Join(told, ",")
 }
 
 // brokerSettings are those of every test cluster: a production cluster's
@@ -222,7 +253,7 @@ func brokerSettings(brokers int) map[string]string {
 	copies, isr := strconv.Itoa(min(brokers, 3)), strconv.Itoa(min(brokers, 2))
 	return map[string]string{
 		"controller.listener.names":                "CONTROLLER",
-		"listener.security.protocol.map":           "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+		"listener.security.protocol.map":           "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,DIRECT:PLAINTEXT",
 		"offsets.topic.replication.factor":         copies,
 		"offsets.topic.num.partitions":             "6",
 		"transaction.state.log.replication.factor": copies,
@@ -234,6 +265,8 @@ func brokerSettings(brokers int) map[string]string {
 		// A dead broker's partitions have a new leader after 3 s, not 9 s.
 		"broker.session.timeout.ms":    "3000",
 		"broker.heartbeat.interval.ms": "500",
+		// A follower that is cut off holds up what is acknowledged for 6 to 9 s, not 30 to 45 s.
+		"replica.lag.time.max.ms": "6000",
 		// What the brokers of a site should have too: see pipeline/DESIGN.md.
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
 	}

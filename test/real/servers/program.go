@@ -36,6 +36,9 @@ func (p *Program) Kill() { p.p.t.Helper(); p.p.end(syscall.SIGKILL, 10*time.Seco
 // Stop asks it to end by SIGTERM, and waits.
 func (p *Program) Stop() { p.p.t.Helper(); p.p.end(syscall.SIGTERM, 30*time.Second) }
 
+// Pause stops it where it is, by SIGSTOP.
+func (p *Program) Pause() { p.p.signal(syscall.SIGSTOP) }
+
 // Resume lets it go on after a SIGSTOP.
 func (p *Program) Resume() { p.p.signal(syscall.SIGCONT) }
 

@@ -24,9 +24,14 @@ type Proxy struct {
 // words; KafkaOptions.Proxied puts one before each that they do know.
 func Toxiproxy(t testing.TB, upstream string) *Proxy {
 	t.Helper()
+	return toxiproxyAt(t, FreeAddr(t), upstream)
+}
+
+func toxiproxyAt(t testing.TB, addr, upstream string) *Proxy {
+	t.Helper()
 	zerolog.SetGlobalLevel(zerolog.Disabled) // toxics speak to no logger that they are given
 	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := &Proxy{t: t, proxy: toxiproxy.NewProxy(api, t.Name(), FreeAddr(t), upstream)}
+	p := &Proxy{t: t, proxy: toxiproxy.NewProxy(api, t.Name(), addr, upstream)}
 	p.Mend()
 	t.Cleanup(p.proxy.Stop)
 	return p

@@ -164,6 +164,49 @@ func TestOneBrokerKeepsWhatItAcknowledgedOverAKill(t *testing.T) {
 	consume(t, cl, 41)
 }
 
+// What Java's consumer gives is what stands in the log, byte by byte.
+func TestJavaReadsWhatIsThere(t *testing.T) {
+	k := servers.Kafka(t, 1, servers.KafkaOptions{})
+	conf, cl := site(t, k, 1, 1)
+	produce(t, conf, cl, 0, 20)
+	frames := topics.Frames.On(conf.Site)
+	every := make([]byte, 256)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	for _, r := range []*kgo.Record{
+		{Topic: frames, Partition: 1, Value: every},
+		{Topic: frames, Partition: 1, Key: every},
+		{Topic: frames, Partition: 2, Key: []byte("null"), Value: []byte("\t\n\\"),
+			Headers: []kgo.RecordHeader{{Key: "a", Value: every}, {Key: "b", Value: []byte("x:y,z")}}},
+	} {
+		if err := cl.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := k.ReadByJava(frames)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := func(r *kgo.Record) string {
+		return fmt.Sprintf("%d/%d %#v %#v %v", r.Partition, r.Offset, r.Key, r.Value, r.Headers)
+	}
+	there := map[string]bool{}
+	for _, r := range got {
+		there[printed(r)] = true
+	}
+	want := 0
+	err = kafka.ReadRange(t.Context(), conf, slog.New(slog.DiscardHandler), frames, map[int32]int64{0: 0, 1: 0, 2: 0, 3: 0}, nil, func(r *kgo.Record) error {
+		if want++; !there[printed(r)] {
+			t.Errorf("not given by Java's consumer: %s", printed(r))
+		}
+		return nil
+	})
+	if err != nil || want != 23 || len(got) != want {
+		t.Errorf("%d records from Java's consumer, and %d of 23 stand there (%v)", len(got), want, err)
+	}
+}
+
 func connect(t *testing.T, url, id string, set func(*mqtt.ClientOptions)) mqtt.Client {
 	t.Helper()
 	opt := mqtt.NewClientOptions().AddBroker(url).SetClientID(id).SetCleanSession(false).
