@@ -6,12 +6,12 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	"heartwire/test/chaos"
+	"heartwire/test/real"
 	"heartwire/test/real/servers"
 )
 
@@ -33,18 +33,15 @@ func TestFaults(t *testing.T) {
 	}
 	bin := build(t)
 	if !full {
-		t.Logf("the short form: %d faults. make chaos lets these happen:", len(short))
-		for _, f := range slices.Concat(long, network) {
-			t.Log(f.name)
-		}
-		suffer(t, open(t, bin, servers.Kafka(t, 3, servers.KafkaOptions{})), seed, short)
+		real.Remark(t, "the short form, %d faults; make chaos lets all %d happen", len(short), len(long)+len(network))
+		suffer(t, open(t, bin, servers.Kafka(t, 3, servers.KafkaOptions{Controller: true, Meshed: true})), seed, short)
 		return
 	}
 	t.Run("processes and brokers", func(t *testing.T) {
 		suffer(t, open(t, bin, servers.Kafka(t, 3, servers.KafkaOptions{})), seed, long)
 	})
 	t.Run("network", func(t *testing.T) {
-		suffer(t, open(t, bin, servers.Kafka(t, 3, servers.KafkaOptions{Controller: true, Proxied: true})), seed, network)
+		suffer(t, open(t, bin, servers.Kafka(t, 3, servers.KafkaOptions{Controller: true, Proxied: true, Meshed: true})), seed, network)
 	})
 }
 
@@ -65,8 +62,8 @@ func suffer(t *testing.T, h *house, seed uint64, faults []fault) {
 			silence, where := h.follower.longest()
 			settled = true
 			wrong := len(tally.Problems) - tally.Count(chaos.Lost) - tally.Count(chaos.Doubled)
-			t.Logf("%s: seed %d, %d samples, %d frames repeated, %d records said, lost %d, doubled %d, otherwise wrong %d, longest silence %.1f s (%s), took %.0f s",
-				f.name, seed, tally.Samples, tally.Repeats, tally.Said, tally.Count(chaos.Lost), tally.Count(chaos.Doubled), wrong,
+			t.Logf("%s: seed %d, %d samples, %d frames repeated, %d records said, %d of them answers, time had %d new owners and %d ticks of no effect, lost %d, doubled %d, otherwise wrong %d, longest silence %.1f s (%s), took %.0f s",
+				f.name, seed, tally.Samples, tally.Repeats, tally.Said, tally.Answers, tally.Owners, tally.Ignored, tally.Count(chaos.Lost), tally.Count(chaos.Doubled), wrong,
 				silence.Seconds(), where, time.Since(began).Seconds())
 			for _, p := range tally.Problems[:min(10, len(tally.Problems))] {
 				t.Errorf("%s: %s %s", p.Where, p.Place, p.What)
@@ -79,4 +76,5 @@ func suffer(t *testing.T, h *house, seed uint64, faults []fault) {
 			t.Fatalf("the house is not as it was; %d more faults did not happen", len(faults)-i-1)
 		}
 	}
+	t.Run("read from outside", h.readFromOutside)
 }

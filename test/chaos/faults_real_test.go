@@ -5,6 +5,7 @@ package chaos_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -38,19 +39,39 @@ func strike(moment string, n int, how string) string {
 func dies(moment string, stages ...string) fault {
 	return fault{"kill -9 at " + moment + " of " + fmt.Sprint(stages), replaced, func(h *house, luck *rand.Rand) {
 		for _, s := range stages {
-			p := h.parts[s+[]string{"-a", "-b"}[luck.IntN(2)]]
 			n := hits(luck)
 			if moment == failpoint.StageRestored {
 				n = 1
 			}
-			p.Stop()
-			p.Start(strike(moment, n, ""))
+			p := h.struck(s, luck, strike(moment, n, ""))
 			h.await(time.Minute, "a stage to be killed at "+moment, p.Killed)
 			h.caughtUp(time.Minute)
 			p.Start()
 			h.ready(p)
 		}
 	}}
+}
+
+// struck restarts a process of a stage, whichever it is, with a failpoint.
+func (h *house) struck(stage string, luck *rand.Rand, env string) *part {
+	name := stage + []string{"-a", "-b"}[luck.IntN(2)]
+	p := h.parts[name]
+	p.Stop()
+	p.Start(env)
+	if stage != "registry" {
+		return p
+	}
+	// There is one partition of requests, and it is p's only when the other
+	// one has gone for a moment.
+	h.ready(p)
+	next := h.parts[other(name)]
+	next.Stop()
+	h.await(time.Minute, name+" to own the requests", func() bool {
+		n, ok := p.metric("heartwire_pipeline_partitions")
+		return ok && n == 1 || !p.Running() || p.Paused()
+	})
+	next.Start()
+	return p
 }
 
 // bridgeDies kills the active bridge at a moment of a message. The other one takes over.
@@ -78,9 +99,7 @@ func bridgeDies(moment string) fault {
 func stalls(d time.Duration, stages ...string) fault {
 	return fault{fmt.Sprintf("SIGSTOP for %s in mid-transaction of %v", d, stages), replaced, func(h *house, luck *rand.Rand) {
 		for _, s := range stages {
-			p := h.parts[s+[]string{"-a", "-b"}[luck.IntN(2)]]
-			p.Stop()
-			p.Start(strike(failpoint.StageProduced, hits(luck), ":stop"))
+			p := h.struck(s, luck, strike(failpoint.StageProduced, hits(luck), ":stop"))
 			h.await(time.Minute, "a stage to be stopped", p.Paused)
 			over := time.Now().Add(d)
 			h.caughtUp(time.Minute)
@@ -99,13 +118,7 @@ func stalls(d time.Duration, stages ...string) fault {
 // atRandom kills a process each 3 s, whichever it is; each comes back after 4 s.
 func atRandom(d time.Duration) fault {
 	return fault{"kill -9 at random each 3 s for " + d.String(), 30 * time.Second, func(h *house, luck *rand.Rand) {
-		var names []string
-		for name := range h.parts {
-			if name != "clock" && name != "registry" {
-				names = append(names, name)
-			}
-		}
-		slices.Sort(names)
+		names := slices.Sorted(maps.Keys(h.parts))
 		back := map[string]time.Time{}
 		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(3 * time.Second) {
 			for _, name := range names {
@@ -130,7 +143,7 @@ func atRandom(d time.Duration) fault {
 // rebalances lets a process of all stages come and go.
 func rebalances(d time.Duration) fault {
 	return fault{"a rebalance each 5 s for " + d.String(), replaced, func(h *house, luck *rand.Rand) {
-		p := h.add("extra", append([]string{"stage"}, stageNames...)...)
+		p := h.add("extra", append([]string{"stage"}, all...)...)
 		defer delete(h.parts, "extra")
 		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(5 * time.Second) {
 			if p.Running() {
@@ -207,13 +220,10 @@ func twoBrokersDie(h *house, luck *rand.Rand) {
 // coordinatorMoves stops a stage in mid-transaction, takes away the broker
 // that coordinates it, and lets the stage go on when another one does.
 func coordinatorMoves(h *house, luck *rand.Rand) {
-	for _, s := range stageNames {
-		name := s + []string{"-a", "-b"}[luck.IntN(2)]
-		p := h.parts[name]
-		p.Stop()
-		p.Start(strike(failpoint.StageProduced, hits(luck), ":stop"))
+	for _, s := range all {
+		p := h.struck(s, luck, strike(failpoint.StageProduced, hits(luck), ":stop"))
 		h.await(time.Minute, "a stage to be stopped", p.Paused)
-		id := h.conf.Site + "." + s + "." + name
+		id := h.conf.Site + "." + s + "." + p.name
 		was := h.coordinator(id)
 		h.kafka.Stop(was)
 		h.await(time.Minute, "another coordinator", func() bool { i := h.coordinator(id); return i >= 0 && i != was })
@@ -242,36 +252,6 @@ func (h *house) coordinator(id string) int {
 	return int(found.NodeID) - 1
 }
 
-// slow delays each word between brokers and clients.
-func slow(h *house, luck *rand.Rand) {
-	for i := range 3 {
-		h.kafka.Proxy(i).Delay(time.Duration(20+luck.IntN(60)) * time.Millisecond)
-	}
-	time.Sleep(30 * time.Second)
-	h.caughtUp(time.Minute)
-	for i := range 3 {
-		h.kafka.Proxy(i).Mend()
-	}
-}
-
-// cuts cuts clients off from one broker after the other: with a word, and
-// without one.
-func cuts(h *house, luck *rand.Rand) {
-	for range 3 {
-		for _, i := range luck.Perm(3) {
-			p := h.kafka.Proxy(i)
-			if luck.IntN(2) == 0 {
-				p.Cut()
-			} else {
-				p.Freeze()
-			}
-			time.Sleep(time.Duration(3+luck.IntN(5)) * time.Second)
-			p.Mend()
-			time.Sleep(2 * time.Second)
-		}
-	}
-}
-
 // mosquittoRestarts stops the MQTT broker, which keeps what it owes on disk.
 func mosquittoRestarts(h *house, luck *rand.Rand) {
 	h.mosquitto.Stop()
@@ -279,24 +259,28 @@ func mosquittoRestarts(h *house, luck *rand.Rand) {
 	h.mosquitto.Start()
 }
 
-// short are the faults of every run of the real tests, and long are all.
+// short are the faults of every run of the real tests, and long are all, with network.
 var (
 	short = []fault{
-		dies(failpoint.StageProduced, "beats"),
+		dies(failpoint.StageProduced, "beats", "registry"),
 		dies(failpoint.StageCommitted, "alarms"),
 		bridgeDies(failpoint.BridgeProduced),
+		clockDies,
 		stalls(12*time.Second, "rhythm"),
 		{"a broker killed", 20 * time.Second, brokerDies},
+		cutFromAll,
 	}
 	long = []fault{
-		dies(failpoint.StageBegun, stageNames...),
-		dies(failpoint.StageProduced, stageNames...),
-		dies(failpoint.StageCommitted, stageNames...),
-		dies(failpoint.StageRestored, stageNames...),
+		dies(failpoint.StageBegun, all...),
+		dies(failpoint.StageProduced, all...),
+		dies(failpoint.StageCommitted, all...),
+		dies(failpoint.StageRestored, all...),
 		bridgeDies(failpoint.BridgeReceived),
 		bridgeDies(failpoint.BridgeProduced),
 		bridgeDies(failpoint.BridgeAcked),
-		stalls(time.Minute, stageNames...),
+		clockDies,
+		stalls(time.Minute, all...),
+		clockStalls,
 		atRandom(2 * time.Minute),
 		rebalances(2 * time.Minute),
 		{"mosquitto restarted", 15 * time.Second, mosquittoRestarts},
@@ -304,10 +288,14 @@ var (
 		{"the controller killed", 20 * time.Second, controllerDies},
 		{"the coordinator moved in mid-transaction", 20 * time.Second, coordinatorMoves},
 	}
-	// These need the cluster's metadata apart, and proxies before the brokers.
+	// These need the cluster's metadata apart, and proxies before and between the brokers.
 	network = []fault{
 		{"two of three brokers killed for " + outage.String(), outage + 30*time.Second, twoBrokersDie},
 		{"latency between clients and brokers", replaced, slow},
 		{"clients cut off from brokers", 30 * time.Second, cuts},
+		cutFromFollower,
+		cutFromController,
+		cutFromAll,
 	}
+	all = append([]string{"registry"}, stageNames...)
 )

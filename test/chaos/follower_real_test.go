@@ -20,6 +20,20 @@ import (
 // flow are the topics that samples go through, each made of the one before.
 var flow = []string{topics.Frames.Name, topics.Annotations.Name, topics.Charts.Name, topics.Alarms.Name}
 
+// followed are all topics that are followed: those of the flow, and the registry's.
+var followed = append([]string{topics.Requests.Name, topics.Settings.Name}, flow...)
+
+// partitionsOf are the partitions of a topic, with the site's number for patient topics.
+func partitionsOf(name string, n int32) []int32 {
+	all := []int32{0}
+	if t, ok := topics.Find(name); ok && t.About().Spread == topics.PerSite {
+		for p := int32(1); p < n; p++ {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
 // place is a partition of a topic.
 type place struct {
 	topic     string
@@ -36,7 +50,10 @@ type follower struct {
 	ends map[place]int64 // offset of the last record
 	// passed is the offset in the topic before of the last tick that was passed on.
 	passed map[place]int64
-	last   map[place]time.Time // when something came last; in frames, samples
+	last   map[place]time.Time    // when something came last; in frames, samples; in "ticks of" a topic, those that move time
+	ticks  map[place]*topics.Tick // the last that moved time
+	// answered are the requests whose outcomes have been seen.
+	answered map[string]bool
 
 	silence time.Duration // the longest since hush
 	where   place
@@ -45,11 +62,12 @@ type follower struct {
 // follow reads all of the flow until the test ends.
 func follow(t *testing.T, conf kafka.Config) *follower {
 	t.Helper()
-	f := &follower{runs: map[chaos.Run]bool{}, ends: map[place]int64{}, passed: map[place]int64{}, last: map[place]time.Time{}}
+	f := &follower{runs: map[chaos.Run]bool{}, ends: map[place]int64{}, passed: map[place]int64{}, last: map[place]time.Time{},
+		ticks: map[place]*topics.Tick{}, answered: map[string]bool{}}
 	from := map[string]map[int32]kgo.Offset{}
-	for _, topic := range flow {
+	for _, topic := range followed {
 		partitions := map[int32]kgo.Offset{}
-		for p := range conf.Partitions {
+		for _, p := range partitionsOf(topic, conf.Partitions) {
 			partitions[p] = kgo.NewOffset().AtStart()
 		}
 		from[conf.Site+"."+topic] = partitions
@@ -88,18 +106,67 @@ func (f *follower) take(fetches kgo.Fetches, site string) {
 	fetches.EachRecord(func(r *kgo.Record) {
 		at := place{r.Topic[len(site)+1:], r.Partition}
 		f.ends[at] = r.Offset
-		if at.topic == topics.Frames.Name {
-			run, _, ok := chaos.RunOf(r)
-			if !ok {
+		switch {
+		case at.topic == topics.Frames.Name || at.topic == topics.Requests.Name:
+			if len(r.Key) == 0 {
+				f.tick(at, r, now)
 				return // a tick says nothing of a bridge
 			}
+			run, _, ok := chaos.RunOf(r)
+			if !ok || at.topic == topics.Requests.Name {
+				return
+			}
 			f.runs[run] = true
-		} else if len(r.Key) == 0 {
+		case at.topic == topics.Settings.Name:
+			if s, err := topics.Settings.DecodeValue(r.Value); err == nil && s.GetOutcome() != nil {
+				f.answered[s.GetOutcome().Request] = true
+			}
+		case len(r.Key) == 0:
 			f.passed[at] = kafka.Envelope[struct{}](r).Origin.Offset
 		}
 		f.heard(at, now)
 		f.last[at] = now
 	})
+}
+
+// tick takes a clock's tick; those that readers pass over say nothing.
+func (f *follower) tick(at place, r *kgo.Record, now time.Time) {
+	t, _ := topics.Find(at.topic)
+	v, err := t.Decode(r.Value)
+	if err != nil || t.TickOf(v) == nil {
+		return
+	}
+	tick, last := t.TickOf(v), f.ticks[at]
+	if !tick.Follows(last.GetN(), last.GetOwner()) {
+		return
+	}
+	f.ticks[at] = tick
+	of := place{"ticks of " + at.topic, at.partition}
+	f.heard(of, now)
+	f.last[of] = now
+}
+
+// owners are the owners of time, by partition, and when each ticked last.
+func (f *follower) owners() (owner map[place]uint64, at map[place]time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	owner, at = map[place]uint64{}, map[place]time.Time{}
+	for p, t := range f.ticks {
+		owner[p], at[p] = t.Owner, f.last[place{"ticks of " + p.topic, p.partition}]
+	}
+	return owner, at
+}
+
+// unanswered reports how many of these requests have no outcome yet.
+func (f *follower) unanswered(ids []string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, id := range ids {
+		if !f.answered[id] {
+			n++
+		}
+	}
+	return n
 }
 
 // heard ends a silence.

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"heartwire/pipeline/bridge/patch"
@@ -41,8 +42,8 @@ func build(t *testing.T) string {
 }
 
 // house is Heartwire as a hospital runs it, each part a process of its own and
-// each stage and the bridge twice, with eight patients whose hearts give
-// alarms again and again.
+// each of them there twice, with eight patients whose hearts give alarms again and
+// again, and somebody who asks the registry for this and that all the time.
 type house struct {
 	t         *testing.T
 	bin, path string // of the program and its settings
@@ -52,21 +53,22 @@ type house struct {
 	parts     map[string]*part
 	follower  *follower
 
+	quiet []func() // end what plays on the house from outside
+
 	mu    sync.Mutex
 	sent  []patch.Entry
+	asked []string               // ids of requests that stand in the log
 	known map[chaos.Problem]bool // told by an earlier fault
 }
 
 // part is a process of the house.
 type part struct {
 	*servers.Program
-	ops string // address of its metrics
+	name string // also its instance's
+	ops  string // address of its metrics
 }
 
-const (
-	partitions = 4
-	patients   = 8
-)
+const patients = 8
 
 var stageNames = []string{"beats", "rhythm", "alarms"}
 
@@ -86,7 +88,7 @@ func open(t *testing.T, bin string, k *servers.KafkaCluster) *house {
 	h.conf.Brokers, h.conf.Partitions = k.Addrs(), partitions
 	dir := t.TempDir()
 	key := filepath.Join(dir, "site.key")
-	if err := os.WriteFile(key, []byte(strings.Repeat("k", 32)), 0o600); err != nil {
+	if err := os.WriteFile(key, siteKey, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	h.path = filepath.Join(dir, "heartwire.yaml")
@@ -97,11 +99,10 @@ func open(t *testing.T, bin string, k *servers.KafkaCluster) *house {
 	}
 	h.command("topics", "apply")
 	h.follower = follow(t, h.conf)
-	h.add("clock", "clock")
-	h.add("registry", "stage", "registry")
 	for _, n := range []string{"a", "b"} {
+		h.add("clock-"+n, "clock")
 		h.add("bridge-"+n, "bridge")
-		for _, s := range stageNames {
+		for _, s := range append([]string{"registry"}, stageNames...) {
 			h.add(s+"-"+n, "stage", s)
 		}
 	}
@@ -115,18 +116,30 @@ func open(t *testing.T, bin string, k *servers.KafkaCluster) *house {
 		a := h.active()
 		return a != "" && strings.Contains(h.parts[a].Log(), "receiving from the MQTT broker")
 	})
-	h.command("bind", patch.DeviceName(0), "p1", "--unit", "4 West", "--bed", "B01")
-	h.command("bind", patch.DeviceName(1), "p2", "--unit", "4 West", "--bed", "B02")
+	for p := range partitions {
+		h.command("bind", patch.DeviceName(p), stays(int32(p)), "--unit", "4 West", "--bed", fmt.Sprint("S", p))
+	}
 	h.play()
+	h.ask()
 	h.deliverAgain()
 	h.caughtUp(time.Minute)
 	return h
 }
 
-// add makes a part; its name is its instance's name.
+// stays is a patient whose log is in a partition, and whose patch is not taken
+// away, so that it is never silent by itself.
+func stays(partition int32) string {
+	for n := 0; ; n++ {
+		if p := fmt.Sprint("p", n); topics.Partition(topics.Key(p), partitions) == partition {
+			return p
+		}
+	}
+}
+
+// add makes a part.
 func (h *house) add(name string, args ...string) *part {
 	h.t.Helper()
-	p := &part{ops: servers.FreeAddr(h.t)}
+	p := &part{name: name, ops: servers.FreeAddr(h.t)}
 	argv := append([]string{h.bin}, args...)
 	p.Program = servers.NewProgram(h.t, name, append(argv, "--config", h.path, "--set", "ops.listen="+p.ops, "--set", "pipeline.instance="+name)...)
 	h.parts[name] = p
@@ -142,7 +155,7 @@ func (h *house) command(args ...string) {
 	}
 }
 
-// play lets patches publish until the test ends or h.ended is called.
+// play lets patches publish until the test ends or the house is hushed.
 func (h *house) play() {
 	conf := patch.DefaultConfig()
 	conf.Broker, conf.StateDir = h.mosquitto.URL(), h.t.TempDir()
@@ -157,15 +170,23 @@ func (h *house) play() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.until("patches", patches.Run)
+}
+
+// until lets something act on the house from outside until the test ends or
+// the house is hushed.
+func (h *house) until(what string, run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- patches.Run(ctx) }()
-	h.t.Cleanup(func() {
+	go func() { done <- run(ctx) }()
+	end := sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
-			h.t.Errorf("patches: %v", err)
+			h.t.Errorf("%s: %v", what, err)
 		}
 	})
+	h.quiet = append(h.quiet, end)
+	h.t.Cleanup(end)
 }
 
 // delivered are the frames that patches have been told are safe so far.
@@ -258,43 +279,40 @@ func other(name string) string {
 }
 
 // caughtUp waits until all that has been delivered until now has gone through
-// the whole flow.
+// the whole flow, and all that has been asked is answered.
 func (h *house) caughtUp(d time.Duration) {
 	h.t.Helper()
 	var runs []chaos.Run
 	for _, e := range h.delivered() {
 		runs = append(runs, chaos.Run{Device: e.Device, Boot: e.Boot, First: e.First})
 	}
+	h.mu.Lock()
+	asked := slices.Clone(h.asked)
+	h.mu.Unlock()
 	end := time.Now().Add(d)
 	h.await(d, "delivered frames in the log", func() bool { return h.follower.missing(runs) == 0 })
+	h.await(max(time.Second, time.Until(end)), "the registry's answers", func() bool { return h.follower.unanswered(asked) == 0 })
 	for i, topic := range flow[1:] {
 		ends := h.follower.end(flow[i])
 		h.await(max(time.Second, time.Until(end)), "what stages say of it in "+topic, func() bool { return h.follower.past(topic, ends) })
 	}
 }
 
+// given is what has gone into the log so far.
+func (h *house) given() chaos.Given {
+	g := chaos.Given{SiteKey: siteKey, Partitions: partitions, Sent: h.delivered()}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	g.Asked = slices.Clone(h.asked)
+	return g
+}
+
 // settle settles the ledger over all that stands in the log.
 func (h *house) settle() chaos.Tally {
 	h.t.Helper()
-	sent := h.delivered()
+	given := h.given()
 	h.caughtUp(90 * time.Second)
-	var log chaos.Log
-	// What is read last cannot be behind what was made of it.
-	for end := time.Now().Add(time.Minute); ; {
-		var err error
-		if log, err = h.read(append(slices.Clone(flow), topics.Rejects.Name)); err == nil {
-			break
-		}
-		if time.Now().After(end) {
-			h.t.Fatal(err)
-		}
-	}
-	t := chaos.Settle(sent, log)
-	for p, records := range log[topics.Rejects.Name] {
-		for _, r := range records {
-			t.Problems = append(t.Problems, chaos.Problem{What: chaos.Condemned, Where: topics.Rejects.Name, Place: fmt.Sprintf("%d/%d", p, r.Offset)})
-		}
-	}
+	t := chaos.Settle(given, h.log())
 	for name, p := range h.parts {
 		if n, ok := p.metric("heartwire_pipeline_refold_differences_total"); ok && n > 0 {
 			t.Problems = append(t.Problems, chaos.Problem{What: chaos.Changed, Where: "a refold of " + name, Place: fmt.Sprint(n)})
@@ -307,14 +325,32 @@ func (h *house) settle() chaos.Tally {
 	return t
 }
 
-// read reads all that is committed in some topics, those that are made of others first.
-func (h *house) read(names []string) (chaos.Log, error) {
+// log is all that stands committed in the topics that the ledger looks at.
+func (h *house) log() chaos.Log {
+	h.t.Helper()
+	for end := time.Now().Add(time.Minute); ; {
+		log, err := h.read()
+		if err == nil {
+			return log
+		}
+		if time.Now().After(end) {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+// kept are the topics that the ledger looks at. What is made of a topic stands
+// before it, so that what is read last cannot be behind what was made of it.
+var kept = []string{
+	topics.Rejects.Name, topics.Settings.Name, topics.Alarms.Name, topics.Charts.Name, topics.Annotations.Name, topics.Frames.Name, topics.Requests.Name,
+}
+
+func (h *house) read() (chaos.Log, error) {
 	log := chaos.Log{}
-	slices.Reverse(names)
-	for _, name := range names {
+	for _, name := range kept {
 		log[name] = map[int32][]*kgo.Record{}
 		from := map[int32]int64{}
-		for p := range h.conf.Partitions {
+		for _, p := range partitionsOf(name, partitions) {
 			from[p] = 0
 		}
 		err := kafka.ReadRange(context.Background(), h.conf, slog.New(slog.DiscardHandler), h.conf.Site+"."+name, from, nil, func(r *kgo.Record) error {
@@ -324,6 +360,44 @@ func (h *house) read(names []string) (chaos.Log, error) {
 		if err != nil {
 			return nil, err
 		}
+		if name == topics.Settings.Name {
+			if err := h.shown(topics.Charts.Name, topics.Frames.Name); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return log, nil
+}
+
+// shown waits until all that stands in some topics now is committed there or
+// aborted: a transaction's end reaches one partition after the other.
+func (h *house) shown(names ...string) error {
+	cl, err := h.conf.NewClient(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	adm := kadm.NewClient(cl)
+	for i, name := range names {
+		names[i] = h.conf.Site + "." + name
+	}
+	ends, err := adm.ListEndOffsets(ctx, names...)
+	if err == nil {
+		err = ends.Error()
+	}
+	for behind := true; err == nil && behind; time.Sleep(50 * time.Millisecond) {
+		var there kadm.ListedOffsets
+		if there, err = adm.ListCommittedOffsets(ctx, names...); err == nil {
+			err = there.Error()
+		}
+		behind = false
+		ends.Each(func(o kadm.ListedOffset) {
+			if c, ok := there.Lookup(o.Topic, o.Partition); !ok || c.Offset < o.Offset {
+				behind = true
+			}
+		})
+	}
+	return err
 }

@@ -1,9 +1,10 @@
 // Package chaos is the fault suite: Heartwire as a hospital runs it, each part
 // a process of its own on real servers, while processes and brokers die, stall
 // and lose each other. After each fault one ledger is settled: every sample
-// that a patch was told is safe stands in the log, and what stages said is, record
-// by record, what the same stages say when they are folded over the log that
-// stands there, in one go and without a broker.
+// that a patch was told is safe stands in the log, each request has its answer,
+// time rises tick by tick, and what stages said is, record by record, what the
+// same stages say when they are folded over the log that stands there, in one go
+// and without a broker.
 package chaos
 
 import (
@@ -50,6 +51,9 @@ type Tally struct {
 	Samples  int // of each lead, that patches were told are safe, and that stand in frames
 	Repeats  int // frames that stand there more than once, as the bridge may write them
 	Said     int // records of stages that were held against the fold
+	Answers  int // those of them that the registry said
+	Owners   int // of time: how often a clock took over a partition from another
+	Ignored  int // ticks that move nothing: of a clock that was replaced, or repeated
 	Problems []Problem
 }
 
@@ -67,13 +71,30 @@ func (t *Tally) add(what, where, place string) {
 	t.Problems = append(t.Problems, Problem{what, where, place})
 }
 
-// Settle holds a log against what patches sent and what stages say of it.
-func Settle(sent []patch.Entry, log Log) Tally {
+// Given is what went into the log, as those know it who put it there.
+type Given struct {
+	SiteKey    []byte
+	Partitions int32 // of patient topics
+	Sent       []patch.Entry
+	Asked      []string // ids of requests that stand in the log
+}
+
+// Settle holds a log against what was given and what stages say of it.
+func Settle(given Given, log Log) Tally {
 	var t Tally
-	t.samples(sent, log)
+	t.samples(given.Sent, log)
+	t.answers(given, log)
+	for _, topic := range []topics.Any{topics.Frames, topics.Requests} {
+		t.ticks(topic, log)
+	}
 	retell(&t, log, beats.New(beats.DefaultConfig()), topics.Frames, topics.Annotations)
 	retell(&t, log, rhythm.Stage(), topics.Annotations, topics.Charts)
 	retell(&t, log, alarms.Stage(), topics.Charts, topics.Alarms)
+	for p, records := range log[topics.Rejects.Name] {
+		for _, r := range records {
+			t.add(Condemned, topics.Rejects.Name, fmt.Sprintf("%d/%d", p, r.Offset))
+		}
+	}
 	return t
 }
 
