@@ -53,7 +53,7 @@ type plan struct {
 func open[S any, PS stages.State[S], In, Out proto.Message](stage stages.Stage[S, In, Out], in topics.Topic[In], keep topics.Checkpoints, outs []topics.Any) func(kafka.Config, int64, int32, func(string, topics.Origin)) part {
 	return func(conf kafka.Config, epoch int64, p int32, rejected func(string, topics.Origin)) part {
 		return &partOf[S, PS, In, Out]{
-			fold: fold.New[S, PS](stage, in, epoch, p), stage: stage.Name, in: in, keep: keep, outs: outs,
+			fold: fold.New[S, PS](stage, in, epoch, p), stage: stage.Name, in: in, decode: in.DecodeValue, keep: keep, outs: outs,
 			conf: conf, epoch: epoch, index: p, rejected: rejected,
 		}
 	}
@@ -63,6 +63,7 @@ type partOf[S any, PS stages.State[S], In, Out proto.Message] struct {
 	fold     *fold.Partition[S, PS, In, Out]
 	stage    string
 	in       topics.Topic[In]
+	decode   func([]byte) (In, error) // in's, without a copy of in a record
 	keep     topics.Checkpoints
 	outs     []topics.Any
 	conf     kafka.Config
@@ -72,8 +73,11 @@ type partOf[S any, PS stages.State[S], In, Out proto.Message] struct {
 }
 
 func (p *partOf[S, PS, In, Out]) Read(r *kgo.Record, out []*kgo.Record) (_ []*kgo.Record, ticked bool, err error) {
-	rec, err := kafka.Decode(p.in, r)
-	if err != nil {
+	var rec topics.Record[In] // not p's: it would keep the answer alive that it came in
+	key, source := p.fold.Key(r.Key)
+	kafka.Open(r, key, source, &rec)
+	if rec.Value, err = p.decode(r.Value); err != nil {
+		err = kafka.At(r, err)
 		return append(out, p.reject(rec.Key, r.Value, p.origin(r.Offset), r.Timestamp, "undecodable", err, nil)), false, nil
 	}
 	before := p.fold.Clock().N

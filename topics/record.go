@@ -54,9 +54,13 @@ func (o Origin) Append(b []byte) []byte {
 	return strconv.AppendInt(append(b, '/'), int64(o.Index), 10)
 }
 
-// ParseOrigin reads what Append wrote. A stage does it for each record that it
-// reads: one pass from the end, and nothing is allocated but the Source.
-func ParseOrigin(b []byte) (Origin, error) {
+// ParseOrigin reads what Append wrote.
+func ParseOrigin(b []byte) (Origin, error) { return ParseOriginOf("", b) }
+
+// ParseOriginOf is ParseOrigin for a reader that expects a source. A stage does
+// it for each record that it reads: one pass from the end, and nothing is
+// allocated but a Source that is another.
+func ParseOriginOf(source string, b []byte) (Origin, error) {
 	rest, index, ok1 := lastInt(b, math.MaxInt32)
 	rest, offset, ok2 := lastInt(rest, math.MaxInt64)
 	rest, epoch, ok3 := lastInt(rest, math.MaxInt64)
@@ -64,7 +68,10 @@ func ParseOrigin(b []byte) (Origin, error) {
 	if !ok1 || !ok2 || !ok3 || !ok4 || bytes.IndexByte(rest, '/') >= 0 {
 		return Origin{}, fmt.Errorf("origin %q: want source/partition/epoch/offset/index", b)
 	}
-	return Origin{Source: string(rest), Partition: int32(partition), Epoch: epoch, Offset: offset, Index: int32(index)}, nil
+	if string(rest) != source {
+		source = string(rest)
+	}
+	return Origin{Source: source, Partition: int32(partition), Epoch: epoch, Offset: offset, Index: int32(index)}, nil
 }
 
 // lastInt takes a slash and the number behind it, most or less, off the end of b.

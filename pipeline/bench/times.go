@@ -9,7 +9,7 @@ import (
 	"heartwire/topics"
 )
 
-// Numbers of the fields that times reads.
+// Numbers of the fields that a stretch is read from.
 const (
 	frameSamples     = 2
 	frameTick        = 15
@@ -19,64 +19,75 @@ const (
 
 var errCut = errors.New("not a Frame: cut off")
 
-// times reads a Frame's tick, or when its samples were taken and arrived.
-func times(b []byte) (*topics.Frame, error) {
-	v := new(struct {
-		frame   topics.Frame
-		kind    topics.Frame_Samples
-		samples topics.Samples
-	})
+// times is what Windows reads of a Frame: a tick, or when its samples were
+// taken and arrived. It is a value, so that reading it allocates nothing.
+type times struct {
+	*topics.Frame     // nil: it makes a message of it
+	tick              *topics.Tick
+	samples           bool
+	timeUs, arrivalUs int64
+}
+
+// timed are the Frames of a site, read as times.
+func timed() topics.Topic[times] {
+	return topics.Topic[times]{
+		Spec:  topics.Frames.Spec,
+		Tick:  func(t times) *topics.Tick { return t.tick },
+		Parse: readTimes,
+	}
+}
+
+func readTimes(b []byte) (t times, err error) {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
-			return nil, errCut
+			return t, errCut
 		}
 		b = b[n:]
 		if typ != protowire.BytesType || num != frameSamples && num != frameTick {
 			if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
-				return nil, errCut
+				return t, errCut
 			}
 			b = b[n:]
 			continue
 		}
 		inner, n := protowire.ConsumeBytes(b)
 		if n < 0 {
-			return nil, errCut
+			return t, errCut
 		}
 		b = b[n:]
 		if num == frameTick {
-			tick := new(topics.Tick)
-			if err := proto.Unmarshal(inner, tick); err != nil {
-				return nil, err
-			}
-			return topics.Frames.Wrap(tick), nil
+			t.tick = new(topics.Tick)
+			return t, proto.Unmarshal(inner, t.tick)
 		}
-		if !samplesTimes(inner, &v.samples) {
-			return nil, errCut
+		if !t.readSamples(inner) {
+			return t, errCut
 		}
-		v.kind.Samples = &v.samples
-		v.frame.Kind = &v.kind
 	}
-	return &v.frame, nil
+	return t, nil
 }
 
-func samplesTimes(b []byte, s *topics.Samples) bool {
+func (t *times) readSamples(b []byte) bool {
+	t.samples = true
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
 			return false
 		}
 		b = b[n:]
-		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
-			return false
-		}
-		if typ == protowire.VarintType {
-			switch v, _ := protowire.ConsumeVarint(b); num {
+		if typ != protowire.VarintType {
+			n = protowire.ConsumeFieldValue(num, typ, b)
+		} else {
+			var v uint64
+			switch v, n = protowire.ConsumeVarint(b); num {
 			case samplesTimeUs:
-				s.TimeUs = int64(v)
+				t.timeUs = int64(v)
 			case samplesArrivalUs:
-				s.ArrivalUs = int64(v)
+				t.arrivalUs = int64(v)
 			}
+		}
+		if n < 0 {
+			return false
 		}
 		b = b[n:]
 	}

@@ -20,28 +20,28 @@ func TestTimesReadsWhatProtobufReads(t *testing.T) {
 	if len(b) < 590 || len(b) > 600 {
 		t.Errorf("a record of 600 bytes has %d", len(b))
 	}
-	got, err := times(b)
+	got, err := readTimes(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := got.GetSamples(); s.GetTimeUs() != at.UnixMicro() || s.GetArrivalUs() != at.Add(time.Millisecond).UnixMicro() {
-		t.Errorf("read %d and %d", s.GetTimeUs(), s.GetArrivalUs())
+	if !got.samples || got.timeUs != at.UnixMicro() || got.arrivalUs != at.Add(time.Millisecond).UnixMicro() {
+		t.Errorf("read %+v", got)
 	}
 	for n := range 60 {
 		if whole := new(topics.Frame); proto.Unmarshal(b[:n], whole) != nil {
-			if _, err := times(b[:n]); err == nil {
+			if _, err := readTimes(b[:n]); err == nil {
 				t.Errorf("the first %d bytes are read without an error", n)
 			}
 		}
 	}
-	if _, err := times([]byte{frameSamples<<3 | 2, 1, samplesTimeUs << 3}); err == nil {
+	if _, err := readTimes([]byte{frameSamples<<3 | 2, 1, samplesTimeUs << 3}); err == nil {
 		t.Error("samples that are cut off are read without an error")
 	}
-	tick := topics.Frames.Wrap(&topics.Tick{N: 3, Owner: 1, WallUs: 5})
-	if b, err = topics.Frames.Append(nil, tick); err != nil {
+	tick := &topics.Tick{N: 3, Owner: 1, WallUs: 5}
+	if b, err = topics.Frames.Append(nil, topics.Frames.Wrap(tick)); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := times(b); err != nil || !proto.Equal(got, tick) {
+	if got, err := readTimes(b); err != nil || !proto.Equal(got.tick, tick) {
 		t.Errorf("a tick is read as %v, %v", got, err)
 	}
 }

@@ -24,13 +24,19 @@ const Window = 10 * time.Second
 // all of it is decoded, as the stages of a site do. ballast is how many bytes
 // more a key's state has: one of beats has 6,000.
 func Windows(whole bool, ballast int) pipeline.Node {
-	in, name, keep, out := topics.Frames, "windows", topics.BeatsCheckpoints, Out(1)
 	if whole {
-		name, keep, out = "windows-whole", topics.RhythmCheckpoints, Out(2)
-	} else {
-		in.Parse = times
+		return pipeline.Stage(stages.Stage[Aggregate, *topics.Frame, *topics.Frame]{
+			Name: "windows-whole", Version: 1, Processor: windows[*topics.Frame]{ballast, func(f *topics.Frame) (timeUs, arrivalUs int64, ok bool) {
+				s := f.GetSamples()
+				return s.GetTimeUs(), s.GetArrivalUs(), s != nil
+			}},
+		}, topics.Frames, topics.RhythmCheckpoints, Out(2))
 	}
-	return pipeline.Stage(stages.Stage[Aggregate, *topics.Frame, *topics.Frame]{Name: name, Version: 1, Processor: windows{ballast}}, in, keep, out)
+	return pipeline.Stage(stages.Stage[Aggregate, times, *topics.Frame]{
+		Name: "windows", Version: 1, Processor: windows[times]{ballast, func(t times) (timeUs, arrivalUs int64, ok bool) {
+			return t.timeUs, t.arrivalUs, t.samples
+		}},
+	}, timed(), topics.BeatsCheckpoints, Out(1))
 }
 
 // Out is the topic that the n-th of a bench's stages writes, counted from 1.
@@ -67,17 +73,20 @@ func (a *Aggregate) UnmarshalBinary(b []byte) error {
 	return d.Err()
 }
 
-type windows struct{ ballast int }
+type windows[In any] struct {
+	ballast int
+	times   func(In) (timeUs, arrivalUs int64, ok bool)
+}
 
-func (w windows) Process(a *Aggregate, r topics.Record[*topics.Frame], emit func(*topics.Frame)) error {
-	s := r.Value.GetSamples()
-	if s == nil {
+func (w windows[In]) Process(a *Aggregate, r topics.Record[In], emit func(*topics.Frame)) error {
+	timeUs, arrivalUs, ok := w.times(r.Value)
+	if !ok {
 		return nil
 	}
 	if a.ballast == nil {
 		a.key, a.ballast = string(r.Key), make([]byte, w.ballast)
 	}
-	begin := s.GetTimeUs() - s.GetTimeUs()%Window.Microseconds()
+	begin := timeUs - timeUs%Window.Microseconds()
 	switch {
 	case a.n > 0 && begin < a.begin:
 		return nil // late; there are none
@@ -85,7 +94,7 @@ func (w windows) Process(a *Aggregate, r topics.Record[*topics.Frame], emit func
 		a.end(emit)
 		a.begin = begin
 	}
-	delay := s.GetArrivalUs() - s.GetTimeUs()
+	delay := arrivalUs - timeUs
 	if a.n == 0 || delay < a.min {
 		a.min = delay
 	}
@@ -97,7 +106,7 @@ func (w windows) Process(a *Aggregate, r topics.Record[*topics.Frame], emit func
 	return nil
 }
 
-func (windows) Advance(a *Aggregate, t *topics.Tick, emit func(*topics.Frame)) error {
+func (windows[In]) Advance(a *Aggregate, t *topics.Tick, emit func(*topics.Frame)) error {
 	if t.GetWallUs() >= a.begin+Window.Microseconds() {
 		a.end(emit)
 	}

@@ -90,7 +90,7 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 func (p *Partition[S, PS, In, Out]) Restore(newest Newest, next int64) (from int64, err error) {
 	p.through = next - 1
 	p.departed = newest.Gone
-	p.order = make([]*cell[S, In], 0, len(newest.Of))
+	p.order = make([]*cell[S], 0, len(newest.Of))
 	for key, cp := range newest.Of {
 		if err := p.read(key, cp); err != nil {
 			return 0, err

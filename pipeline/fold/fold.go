@@ -42,16 +42,19 @@ type Partition[S any, PS stages.State[S], In proto.Message, Out any] struct {
 	epoch int64 // incarnation of the input topic
 	index int32 // partition number
 
-	cells   map[topics.Key]*cell[S, In]
-	order   []*cell[S, In] // by key once sorted: Advance must not depend on who came first
-	sorted  bool           // order is
-	time    Clock          // of the partition
-	through int64          // last offset folded
+	cells   map[topics.Key]*cell[S]
+	order   []*cell[S] // by key once sorted: Advance must not depend on who came first
+	sorted  bool       // order is
+	time    Clock      // of the partition
+	through int64      // last offset folded
 
 	before        Clock // at the last Commit
 	beforeThrough int64
-	touched       []*cell[S, In]
-	marked        []*cell[S, In]       // due or gone
+	found         *cell[S] // by the last Key
+	touched       []*cell[S]
+	marked        []*cell[S]           // due or gone
+	log           []event[In]          // folded since the last Commit
+	steps         []step               // of the keys over it
 	departed      map[topics.Key]int64 // through which offset keys that have gone are done with, while refolding
 
 	said []Said[Out]
@@ -69,9 +72,10 @@ type Clock struct {
 }
 
 // cell is a key's state with what is needed to put it back.
-type cell[S, In any] struct {
+type cell[S any] struct {
 	key     topics.Key
 	hash    uint64 // of key: when its checkpoints are due
+	source  string // of its last record's Origin
 	state   S
 	through int64 // last offset the state contains; records up to it are passed over
 
@@ -79,10 +83,18 @@ type cell[S, In any] struct {
 	fresh        bool   // did not exist at the last Commit
 	saved        []byte // state at the last Commit, where dirty
 	savedThrough int64
-	events       []event[In] // folded since, to go back before a record that fails
-	due          bool        // wants a checkpoint with the next Commit
-	past         bool        // and one in history
-	gone         bool        // departed: a tombstone with the next Commit
+	last         int32 // its last step since, counted from 1; 0 for none
+	due          bool  // wants a checkpoint with the next Commit
+	past         bool  // and one in history
+	gone         bool  // departed: a tombstone with the next Commit
+}
+
+// A step is an event of the log that went well on a key. They are kept to go
+// back before one that fails: in a slice for all keys and without pointers,
+// because nearly all are thrown away unread.
+type step struct {
+	event  int32 // in the log
+	before int32 // the key's step before it, as cell.last
 }
 
 // event is what a stage folds: a record, a tick, or records that are lost.
@@ -97,7 +109,7 @@ type event[In any] struct {
 func New[S any, PS stages.State[S], In proto.Message, Out any](stage stages.Stage[S, In, Out], topic topics.Topic[In], epoch int64, index int32) *Partition[S, PS, In, Out] {
 	p := &Partition[S, PS, In, Out]{
 		stage: stage, topic: topic, epoch: epoch, index: index,
-		cells: map[topics.Key]*cell[S, In]{}, through: -1, beforeThrough: -1,
+		cells: map[topics.Key]*cell[S]{}, through: -1, beforeThrough: -1,
 	}
 	p.emit = func(v Out) {
 		p.said = append(p.said, Said[Out]{Value: v, Origin: p.origin})
@@ -120,7 +132,7 @@ func (p *Partition[S, PS, In, Out]) Fold(r topics.Record[In]) error {
 			return p.advance(r, t)
 		}
 	}
-	c := p.cells[r.Key]
+	c := p.cell(r.Key)
 	if c == nil {
 		if through, gone := p.departed[r.Key]; gone && r.Offset <= through {
 			return nil // it went, and its tombstone contains this
@@ -131,7 +143,26 @@ func (p *Partition[S, PS, In, Out]) Fold(r topics.Record[In]) error {
 		// miss what came before the others' next.
 		p.mark(c, true)
 	}
-	return p.apply(c, event[In]{record: r}, r.Offset)
+	c.source = r.Origin.Source
+	p.log = append(p.log, event[In]{record: r})
+	return p.apply(c, r.Offset)
+}
+
+// Key is the key of a record that is folded next, and the Source of the key's
+// last. One that is known costs no string, and is found once.
+func (p *Partition[S, PS, In, Out]) Key(b []byte) (topics.Key, string) {
+	if p.found = p.cells[topics.Key(b)]; p.found != nil {
+		return p.found.key, p.found.source
+	}
+	return topics.Key(b), ""
+}
+
+func (p *Partition[S, PS, In, Out]) cell(key topics.Key) *cell[S] {
+	c := p.found
+	if p.found = nil; c != nil && c.key == key {
+		return c
+	}
+	return p.cells[key]
 }
 
 func (p *Partition[S, PS, In, Out]) advance(r topics.Record[In], t *topics.Tick) error {
@@ -139,11 +170,12 @@ func (p *Partition[S, PS, In, Out]) advance(r topics.Record[In], t *topics.Tick)
 		return nil
 	}
 	p.time = Clock{N: t.GetN(), Owner: t.GetOwner(), Time: p.time.Time + t.Elapsed(), Wall: topics.MicroTime(t.GetWallUs())}
+	p.log = append(p.log, event[In]{record: r, tick: t})
 	for _, c := range p.inOrder() {
 		if c.gone {
 			continue
 		}
-		if err := p.apply(c, event[In]{record: r, tick: t}, r.Offset); err != nil {
+		if err := p.apply(c, r.Offset); err != nil {
 			return err
 		}
 		if n := t.GetN(); c.hash%CheckpointEvery == n%CheckpointEvery {
@@ -169,7 +201,8 @@ func (p *Partition[S, PS, In, Out]) Overtaken(first, lost int64) error {
 	p.through = first - 1
 	p.time.N, p.time.Owner = 0, 0 // whatever tick comes next is the next
 	for _, c := range p.inOrder() {
-		if err := p.apply(c, event[In]{record: topics.Record[In]{Key: c.key, Partition: p.index, Offset: first - 1}, lost: lost}, first-1); err != nil {
+		p.log = append(p.log, event[In]{record: topics.Record[In]{Key: c.key, Partition: p.index, Offset: first - 1}, lost: lost})
+		if err := p.apply(c, first-1); err != nil {
 			return err
 		}
 		p.mark(c, true)
@@ -177,7 +210,7 @@ func (p *Partition[S, PS, In, Out]) Overtaken(first, lost int64) error {
 	return nil
 }
 
-func (p *Partition[S, PS, In, Out]) mark(c *cell[S, In], past bool) {
+func (p *Partition[S, PS, In, Out]) mark(c *cell[S], past bool) {
 	c.past = c.past || past
 	if !c.due {
 		c.due = true
@@ -185,8 +218,9 @@ func (p *Partition[S, PS, In, Out]) mark(c *cell[S, In], past bool) {
 	}
 }
 
-// apply folds one event into a cell, and takes it back when the stage fails.
-func (p *Partition[S, PS, In, Out]) apply(c *cell[S, In], e event[In], offset int64) error {
+// apply folds the last event of the log into a cell, and takes it back when
+// the stage fails.
+func (p *Partition[S, PS, In, Out]) apply(c *cell[S], offset int64) error {
 	if offset <= c.through {
 		return nil // the checkpoint it came from contains it
 	}
@@ -195,6 +229,7 @@ func (p *Partition[S, PS, In, Out]) apply(c *cell[S, In], e event[In], offset in
 	}
 	start := len(p.said)
 	p.origin = topics.Origin{Source: p.topic.Name, Partition: p.index, Epoch: p.epoch, Offset: offset}
+	e := &p.log[len(p.log)-1]
 	err, stack := p.call(c, e)
 	if err != nil {
 		p.said = p.said[:start]
@@ -202,7 +237,8 @@ func (p *Partition[S, PS, In, Out]) apply(c *cell[S, In], e event[In], offset in
 		return p.takeBack(c, offset)
 	}
 	c.through = offset
-	c.events = append(c.events, e)
+	p.steps = append(p.steps, step{event: int32(len(p.log) - 1), before: c.last})
+	c.last = int32(len(p.steps))
 	if c.gone {
 		p.mark(c, true)
 	}
@@ -211,28 +247,37 @@ func (p *Partition[S, PS, In, Out]) apply(c *cell[S, In], e event[In], offset in
 
 // takeBack puts a cell back to before the event that has just failed: to the
 // last Commit, and on over what went well since, which goes well again.
-func (p *Partition[S, PS, In, Out]) takeBack(c *cell[S, In], offset int64) error {
+func (p *Partition[S, PS, In, Out]) takeBack(c *cell[S], offset int64) error {
 	if err := p.restoreCell(c); err != nil {
 		return err
 	}
 	said := len(p.said)
-	for _, old := range c.events {
-		_, _ = p.call(c, old)
+	for _, i := range p.stepsOf(c) {
+		_, _ = p.call(c, &p.log[i])
 		p.said = p.said[:said]
 	}
 	c.through = offset
-	if c.fresh && len(c.events) == 0 {
+	if c.fresh && c.last == 0 {
 		// Nothing good was ever heard of this key: it is not one.
 		p.remove(c)
-		isC := func(other *cell[S, In]) bool { return other == c }
+		isC := func(other *cell[S]) bool { return other == c }
 		p.touched = slices.DeleteFunc(p.touched, isC)
 		p.marked = slices.DeleteFunc(p.marked, isC)
 	}
 	return nil
 }
 
+// stepsOf are the events that went well on a cell since the last Commit, in order.
+func (p *Partition[S, PS, In, Out]) stepsOf(c *cell[S]) (events []int32) {
+	for at := c.last; at > 0; at = p.steps[at-1].before {
+		events = append(events, p.steps[at-1].event)
+	}
+	slices.Reverse(events)
+	return events
+}
+
 // touch writes a cell's state down before the first change since a Commit.
-func (p *Partition[S, PS, In, Out]) touch(c *cell[S, In]) error {
+func (p *Partition[S, PS, In, Out]) touch(c *cell[S]) error {
 	if c.dirty {
 		return nil
 	}
@@ -245,7 +290,7 @@ func (p *Partition[S, PS, In, Out]) touch(c *cell[S, In]) error {
 	return nil
 }
 
-func (p *Partition[S, PS, In, Out]) call(c *cell[S, In], e event[In]) (err error, stack []byte) {
+func (p *Partition[S, PS, In, Out]) call(c *cell[S], e *event[In]) (err error, stack []byte) {
 	defer func() {
 		if r := recover(); r != nil {
 			err, stack = fmt.Errorf("panic: %v", r), debug.Stack()
@@ -273,7 +318,7 @@ func (p *Partition[S, PS, In, Out]) call(c *cell[S, In], e event[In]) (err error
 	return err, nil
 }
 
-func (p *Partition[S, PS, In, Out]) restoreCell(c *cell[S, In]) error {
+func (p *Partition[S, PS, In, Out]) restoreCell(c *cell[S]) error {
 	var zero S
 	c.state, c.gone = zero, false
 	if err := PS(&c.state).UnmarshalBinary(c.saved); err != nil {
@@ -283,8 +328,8 @@ func (p *Partition[S, PS, In, Out]) restoreCell(c *cell[S, In]) error {
 }
 
 // insert makes the cell of a key that has none.
-func (p *Partition[S, PS, In, Out]) insert(key topics.Key, through int64) *cell[S, In] {
-	c := &cell[S, In]{key: key, hash: uint64(topics.Partition(key, 1<<30)), through: through}
+func (p *Partition[S, PS, In, Out]) insert(key topics.Key, through int64) *cell[S] {
+	c := &cell[S]{key: key, hash: uint64(topics.Partition(key, 1<<30)), through: through}
 	p.cells[key] = c
 	p.order, p.sorted = append(p.order, c), false
 	return c
@@ -292,7 +337,7 @@ func (p *Partition[S, PS, In, Out]) insert(key topics.Key, through int64) *cell[
 
 // inOrder are the cells, sorted by key. They are sorted when they are asked
 // for: keys come by the thousand at first, and hardly ever later.
-func (p *Partition[S, PS, In, Out]) inOrder() []*cell[S, In] {
+func (p *Partition[S, PS, In, Out]) inOrder() []*cell[S] {
 	if !p.sorted {
 		slices.SortFunc(p.order, byKey)
 		p.sorted = true
@@ -300,10 +345,11 @@ func (p *Partition[S, PS, In, Out]) inOrder() []*cell[S, In] {
 	return p.order
 }
 
-func byKey[S, In any](a, b *cell[S, In]) int { return cmp.Compare(a.key, b.key) }
+func byKey[S any](a, b *cell[S]) int { return cmp.Compare(a.key, b.key) }
 
-func (p *Partition[S, PS, In, Out]) remove(c *cell[S, In]) {
+func (p *Partition[S, PS, In, Out]) remove(c *cell[S]) {
 	delete(p.cells, c.key)
+	p.found = nil
 	if i, ok := slices.BinarySearchFunc(p.inOrder(), c, byKey); ok {
 		p.order = slices.Delete(p.order, i, i+1)
 	}
@@ -336,8 +382,7 @@ func (p *Partition[S, PS, In, Out]) State(key topics.Key) (*S, bool) {
 // Commit says that everything since the last Commit is kept.
 func (p *Partition[S, PS, In, Out]) Commit() {
 	for _, c := range p.touched {
-		c.dirty, c.fresh = false, false
-		c.events = clearEvents(c.events)
+		c.dirty, c.fresh, c.last = false, false, 0
 	}
 	for _, c := range p.marked {
 		c.due, c.past = false, false
@@ -346,6 +391,7 @@ func (p *Partition[S, PS, In, Out]) Commit() {
 		}
 	}
 	p.touched, p.marked = p.touched[:0], p.marked[:0]
+	p.forget()
 	p.before, p.beforeThrough = p.time, p.through
 }
 
@@ -353,7 +399,7 @@ func (p *Partition[S, PS, In, Out]) Commit() {
 // due: a checkpoint too many harms nobody.
 func (p *Partition[S, PS, In, Out]) Rollback() error {
 	for _, c := range p.touched {
-		c.events = clearEvents(c.events)
+		c.last = 0
 		if c.fresh {
 			p.remove(c)
 			continue
@@ -363,16 +409,18 @@ func (p *Partition[S, PS, In, Out]) Rollback() error {
 		}
 		c.through, c.dirty = c.savedThrough, false
 	}
-	p.marked = slices.DeleteFunc(p.marked, func(c *cell[S, In]) bool { return c.fresh })
+	p.marked = slices.DeleteFunc(p.marked, func(c *cell[S]) bool { return c.fresh })
 	p.touched = p.touched[:0]
 	p.said, p.bad = p.said[:0], p.bad[:0]
+	p.forget()
 	p.time, p.through = p.before, p.beforeThrough
 	return nil
 }
 
-func clearEvents[In any](e []event[In]) []event[In] {
-	clear(e) // records must not be kept alive by it
-	return e[:0]
+// forget empties the log: nothing goes back before now.
+func (p *Partition[S, PS, In, Out]) forget() {
+	clear(p.log) // records must not be kept alive by it
+	p.log, p.steps = p.log[:0], p.steps[:0]
 }
 
 // Clock is the partition's time.

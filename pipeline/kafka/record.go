@@ -54,25 +54,34 @@ func Decode[T proto.Message](t topics.Topic[T], r *kgo.Record) (topics.Record[T]
 	out := Envelope[T](r)
 	v, err := t.DecodeValue(r.Value)
 	if err != nil {
-		return out, fmt.Errorf("%s/%d at offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+		return out, At(r, err)
 	}
 	out.Value = v
 	return out, nil
 }
 
+// At names the record that an error is of.
+func At(r *kgo.Record, err error) error {
+	return fmt.Errorf("%s/%d at offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+}
+
 // Envelope is all of a record but its value.
-func Envelope[T any](r *kgo.Record) topics.Record[T] {
-	out := topics.Record[T]{
-		Key: topics.Key(r.Key), Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp, Raw: r.Value,
-	}
-	for _, h := range r.Headers {
-		switch h.Key {
+func Envelope[T any](r *kgo.Record) (out topics.Record[T]) {
+	Open(r, topics.Key(r.Key), "", &out)
+	return out
+}
+
+// Open makes out the envelope of a record of that key, for a reader that has
+// its key as a string, and probably its Origin's Source: no others are allocated.
+func Open[T any](r *kgo.Record, key topics.Key, source string, out *topics.Record[T]) {
+	*out = topics.Record[T]{Key: key, Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp, Raw: r.Value}
+	for i := range r.Headers {
+		switch h := &r.Headers[i]; h.Key {
 		case topics.HeaderOrigin:
 			// A record written by another program may have none.
-			out.Origin, _ = topics.ParseOrigin(h.Value)
+			out.Origin, _ = topics.ParseOriginOf(source, h.Value)
 		case topics.HeaderTrace:
 			out.Trace = string(h.Value)
 		}
 	}
-	return out
 }
