@@ -8,11 +8,12 @@ import (
 // A dropped beat is a candidate: in a regular rhythm one interval is about
 // twice the others and no early beat explains it (a blocked impulse of the sinus
 // node or the AV node, or a beat that was not found). As bedside monitors have it
-// (Mindray TM80, missed beat): three normal beats before, more than 1.75 times the mean
-// interval, and the next interval is an ordinary one.
+// (Mindray TM80, missed beat): normal beats before, more than 1.75 times the mean
+// interval and than 1 s, and the next interval is an ordinary one.
 const (
-	droppedRRs    = 3
-	droppedEven   = 0.15 // by which each of them may differ from their mean
+	droppedRRs    = 5
+	droppedMS     = 1000.0
+	droppedEven   = 0.08 // by which each of them may differ from their mean
 	droppedLeast  = 1.75 // times the mean
 	droppedMost   = 2.25
 	droppedBefore = 1.5 // times the mean: an interval of after it that is none of its kind
@@ -36,8 +37,11 @@ func (r *dropped) beat(v voice, b beat) {
 		r.long, r.n = episode{}, 0
 	}
 	mean := r.even()
+	if v.rhythms.af.open.beats > 0 {
+		mean = 0
+	}
 	switch {
-	case normal && mean > 0 && b.ms >= droppedLeast*mean && b.ms <= droppedMost*mean:
+	case normal && mean > 0 && b.ms > droppedMS && b.ms >= droppedLeast*mean && b.ms <= droppedMost*mean:
 		r.long, r.mean = begun(r.last), mean
 		r.long.add(b)
 		r.n = 0

@@ -31,14 +31,15 @@ type rhythms struct {
 	trigeminy trigeminy
 	rOnT      rOnT
 	svt       svt
+	af        af
 	dropped   dropped
 	capture   capture
 }
 
 // list is every rhythm that is told by beats. The order is that in which they speak
 // of one beat, and that of the state's encoding.
-func (r *rhythms) list() [7]follower {
-	return [...]follower{&r.run, &r.bigeminy, &r.trigeminy, &r.rOnT, &r.svt, &r.dropped, &r.capture}
+func (r *rhythms) list() [8]follower {
+	return [...]follower{&r.run, &r.bigeminy, &r.trigeminy, &r.rOnT, &r.svt, &r.af, &r.dropped, &r.capture}
 }
 
 // beat is a beat as followers see it.
@@ -121,6 +122,14 @@ func (v voice) still(complete uint64) bool {
 
 // samples is a time in s as samples of the device.
 func (v voice) samples(s float64) uint64 { return uint64(s * v.rate) }
+
+// us is a number of samples as µs; 0 before the rate is known.
+func (v voice) us(samples uint64) int64 {
+	if v.rate <= 0 {
+		return 0
+	}
+	return int64(float64(samples) * 1e6 / v.rate)
+}
 
 // follow gives a beat to the rhythms. While the waveform is that of
 // ventricular fibrillation, what looks like a beat is none.

@@ -44,7 +44,7 @@ func (r *svt) beat(v voice, b beat) {
 		}
 	}
 	if r.open.beats == 0 {
-		if r.starts(b) {
+		if r.starts(v, b) {
 			r.open, r.inside = begun(b), b.ms
 		} else if r.has && !b.ventricular() && !r.prior.ventricular() && b.ms > 0 && b.ms < standstill*1000 {
 			r.n = min(r.n+1, svtMean)
@@ -54,9 +54,10 @@ func (r *svt) beat(v voice, b beat) {
 	r.prior, r.has = b, true
 }
 
-// starts reports a beat that comes early enough to be the first.
-func (r *svt) starts(b beat) bool {
-	if b.ventricular() || r.prior.ventricular() || r.n < svtRRs || b.ms <= 0 || b.ms >= svtMS {
+// starts reports a beat that comes early enough to be the first. In atrial
+// fibrillation many do.
+func (r *svt) starts(v voice, b beat) bool {
+	if v.rhythms.af.open.beats > 0 || b.ventricular() || r.prior.ventricular() || r.n < svtRRs || b.ms <= 0 || b.ms >= svtMS {
 		return false
 	}
 	early := svtSudden
