@@ -22,11 +22,10 @@ import (
 	"heartwire/topics"
 )
 
-// Name is the stage's name, and Version the version of its state's encoding:
-// it rises when the table of rules changes in number or order.
+// Name is the stage's name, and Version the version of its state's encoding.
 const (
 	Name    = "alarms"
-	Version = 2
+	Version = 3
 )
 
 const (
@@ -51,21 +50,24 @@ func (processor) Process(s *State, r topics.Record[*topics.Chart], emit func(*to
 	c := r.Value
 	switch k := c.GetKind().(type) {
 	case *topics.Chart_Second:
-		s.heard(c.GetTimeUs())
+		s.alive(c.GetTimeUs())
 		s.judge(&r, k.Second, emit)
 	case *topics.Chart_Limits:
 		return s.limit(k.Limits)
 	case *topics.Chart_Binding:
-		s.heard(c.GetTimeUs())
+		s.alive(c.GetTimeUs())
 		if !k.Binding.GetBound() {
 			s.endAll(endMoved, emit)
 		}
 	case *topics.Chart_Gap:
 		if k.Gap.GetCause() == topics.GapCause_GAP_CAUSE_OVERTAKEN {
-			s.heard(c.GetTimeUs())
+			s.alive(c.GetTimeUs())
 			s.lose()
 		}
-	case *topics.Chart_Vital, *topics.Chart_Episode, *topics.Chart_Variability:
+	case *topics.Chart_Episode:
+		s.alive(c.GetTimeUs())
+		return s.episode(&r, k.Episode, emit)
+	case *topics.Chart_Vital, *topics.Chart_Variability:
 	default:
 		return fmt.Errorf("a chart record of no kind that this version knows")
 	}
@@ -92,20 +94,29 @@ func (processor) Advance(s *State, t *topics.Tick, emit func(*topics.Alarm)) err
 	return nil
 }
 
-// heard notes that the key is alive.
-func (s *State) heard(us int64) {
+// alive notes that the key is.
+func (s *State) alive(us int64) {
 	s.now, s.fresh, s.idle = max(s.now, us), true, 0
 }
 
 // judge puts each rule to what is known of this second. The table is in an
 // order in which what inhibits comes before what is inhibited.
 func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit func(*topics.Alarm)) {
+	s.quality = sec.GetQuality()
+	s.watch(sec)
 	for i := range rules {
 		rule, limit := &rules[i], rules[i].limit(&s.limits)
 		c := &s.conditions[i]
-		e := event{sec, s.now, limit, rule.verdict(sec, limit, c.phase.open()), s.inhibited(rule)}
-		if i == ruleDataLost {
+		e := event{sec, s.now, limit, unknown, s.inhibited(rule)}
+		switch {
+		case i == ruleDataLost:
 			e.verdict, e.nowUs = s.lost(r)
+		case i == ruleAFFast:
+			e.verdict = s.fastAF(sec, limit, c.phase.open())
+		case len(rule.of) > 0:
+			e.verdict = s.rhythm(rule)
+		default:
+			e.verdict = rule.verdict(sec, limit, c.phase.open())
 		}
 		c.step(s, i, r, e, emit)
 	}
@@ -141,7 +152,7 @@ func (s *State) endAll(reason string, emit func(*topics.Alarm)) {
 		}
 		s.conditions[i] = condition{}
 	}
-	s.lostUs = 0
+	s.lostUs, s.heard = 0, [rhythms]heard{}
 }
 
 // alarm is the record of a rule's open alarm as it stands.
@@ -154,7 +165,7 @@ func (s *State) alarm(i int) *topics.Alarm {
 	return &topics.Alarm{Patient: s.patient, TimeUs: s.now, Kind: &topics.Alarm_State{State: &topics.AlarmState{
 		Id: c.id.String(), Version: c.version, Rule: rule.name, RuleVersion: rule.version,
 		Priority: c.priority, Technical: rule.technical, Condition: topics.AlarmCondition_ALARM_CONDITION_ACTIVE,
-		Text: rule.text(shown, c.limit), Value: c.value, Limit: c.limit, Unit: rule.unit,
+		Text: rule.text(shown, c.limit, c.detail), Value: c.value, Limit: c.limit, Unit: rule.unit,
 		Lead: c.lead, Quality: c.quality, OnsetUs: c.onsetUs, RaisedUs: c.raisedUs,
 		Worst: c.worst, LimitsVersion: s.limits.version,
 	}}}

@@ -270,8 +270,10 @@ func life(t *testing.T) []topics.Record[*topics.Chart] {
 	b.play("9 flat; 15 gone; 4 hr 36; 12 noise; 15 hr 72; 5 off; 14 hr 72; 2 reboot; 40 noise")
 	b.limits(4, &topics.Limit{Rule: topics.RuleHRHigh, Value: 90, Off: true}).play("5 hr 95")
 	b.limits(5, &topics.Limit{Rule: topics.RuleHRHigh, Value: 90, DurationS: 2, Hysteresis: 3}).play("5 hr 95; 5 hr 89; 3 hr 80")
+	b.play("+ v-run 9 - 3 180; + vt 9 - 5 180; 3 hr 180; + vt 9 13 12 180 cut; 12 hr 72; + vf 14 - 0 0; 3 hr 220; + vf 14 30 0 0; 12 hr 72")
+	b.play("+ af 2 - 40 84; 5 hr 134; + af 2 80 120 100; + couplet 9 9.4 2 150; + r-on-t 9 9.31 2 190; 5 hr 72 v 12 rr 3300; + svt 6 - 5 132")
 	b.key = "u-77"
-	b.play("6 hr 134; 6 flat").leave()
+	b.play("6 hr 134; + idioventricular 6 - 3 76; 6 flat").leave()
 	b.key = "p01"
 	b.play("8 flat").leave()
 	b.play("20 hr 190")

@@ -32,6 +32,7 @@ type bed struct {
 	silentS float64
 	skipped int64            // offsets that were forgotten
 	written func() time.Time // labels of the records; nil: none
+	rr      []float64        // ms, of the next second
 }
 
 func newBed(t *testing.T, key string) *bed {
@@ -83,11 +84,18 @@ func (b *bed) tick() {
 // set fields until they are set again; hr - is an unknown rate, beat a silence
 // that begins here, gone one of samples.
 //
-//	12 hr 134; 5 flat; 30 gone
+// An episode is said before the second that follows: + what, its onset in
+// seconds of the script, its end or - while it goes on, beats, rate, and cut.
+//
+//	12 hr 134; 5 flat; 30 gone; + vt 40 - 5 180; 3 hr 180; + vt 40 46 18 180
 func (b *bed) play(script string) *bed {
 	b.t.Helper()
 	for _, part := range strings.Split(script, ";") {
 		words := strings.Fields(part)
+		if words[0] == "+" {
+			b.episode(words[1:])
+			continue
+		}
 		n, err := strconv.Atoi(words[0])
 		if err != nil {
 			b.t.Fatalf("%q: %v", part, err)
@@ -101,10 +109,34 @@ func (b *bed) play(script string) *bed {
 	return b
 }
 
+func (b *bed) episode(words []string) {
+	b.t.Helper()
+	var v [4]float64
+	for i, w := range words[1:5] {
+		if w == "-" {
+			continue
+		}
+		var err error
+		if v[i], err = strconv.ParseFloat(w, 64); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	us := func(s float64) int64 { return began + int64(s*1e6) }
+	e := &topics.Episode{
+		Rhythm:  topics.Rhythm(topics.Rhythm_value["RHYTHM_"+strings.ToUpper(strings.ReplaceAll(words[0], "-", "_"))]),
+		OnsetUs: us(v[0]), Beats: uint32(v[2]), Rate: v[3], Cut: len(words) > 5,
+	}
+	if words[2] != "-" {
+		e.End, e.EndUs = proto.Uint64(1), us(v[1])
+	}
+	b.put(&topics.Chart{Patient: b.key, TimeUs: us(float64(b.second)), Kind: &topics.Chart_Episode{Episode: e}})
+}
+
 func (b *bed) set(words []string) *topics.Second {
 	b.t.Helper()
 	sec := proto.CloneOf(b.last)
 	sec.Suspended, sec.LeadOff, sec.Quality, sec.Lead = false, false, 0.9, "II"
+	b.rr = nil
 	rates := func(v *float64) { sec.Rate, sec.RateFast, sec.RateSlow = v, v, v }
 	flat, gone := false, false
 	for i := 0; i < len(words); i++ {
@@ -135,6 +167,10 @@ func (b *bed) set(words []string) *topics.Second {
 			sec.ClockOffsetS = number()
 		case "frames":
 			sec.FrameS = number()
+		case "v": // a minute
+			sec.VPerMinute = uint32(number())
+		case "rr": // ms
+			b.rr = append(b.rr, number())
 		case "reboot":
 			sec.Rebooted = true
 		default:
@@ -162,6 +198,10 @@ func (b *bed) say(model *topics.Second) {
 	sec := proto.CloneOf(model)
 	sec.SampleUs = began + int64(b.second)*1e6
 	at := sec.SampleUs
+	for _, ms := range b.rr {
+		sec.Rr = append(sec.Rr, &topics.RR{Class: topics.BeatClass_BEAT_CLASS_N, Ms: ms, TimeUs: at})
+	}
+	b.rr = nil
 	switch {
 	case b.silentS >= 0:
 		b.silentS++

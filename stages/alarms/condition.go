@@ -65,6 +65,7 @@ type condition struct {
 	limit     float64
 	lead      string
 	quality   float64
+	detail    detail
 	raisedUs  int64
 	clearedUs int64 // when calming began
 	saidAt    time.Duration
@@ -102,7 +103,7 @@ func (c *condition) step(s *State, i int, r *topics.Record[*topics.Chart], e eve
 			return
 		}
 		if c.phase == idle {
-			c.phase, c.since, c.onsetUs = pending, s.time, rule.onset(e.nowUs, e.second)
+			c.phase, c.since, c.onsetUs = pending, s.time, s.onset(rule, &e)
 		}
 		// Inhibited, it goes on waiting: it speaks as soon as the other is silent.
 		if s.time-c.since >= e.limit.duration && !e.inhibited {
@@ -120,7 +121,7 @@ func (c *condition) step(s *State, i int, r *topics.Record[*topics.Chart], e eve
 			if c.phase == active {
 				c.phase, c.since, c.clearedUs = calming, s.time, s.now
 			}
-			c.value, _ = rule.value(e.second)
+			c.value, _ = s.value(rule, &e)
 			if s.time-c.since >= rule.calm {
 				c.end(s, i, endOver, c.clearedUs, emit)
 			}
@@ -142,14 +143,31 @@ func (c *condition) raise(s *State, i int, r *topics.Record[*topics.Chart], e ev
 		// With a HIGH alarm open, the patient is blind in the worst hour.
 		priority = topics.Priority_PRIORITY_HIGH
 	}
-	v, _ := rule.value(e.second)
+	v, _ := s.value(rule, &e)
 	*c = condition{
 		phase: active, since: s.time, onsetUs: c.onsetUs,
 		id: identify(rule.name, r), version: 1, priority: priority,
-		value: v, worst: v, limit: e.limit.value, lead: s.lead(e.second), quality: e.second.GetQuality(),
+		value: v, worst: v, limit: e.limit.value, lead: s.lead(e.second), quality: e.second.GetQuality(), detail: s.detail(rule),
 		raisedUs: s.now, saidAt: s.time, saidWorst: v,
 	}
 	emit(s.alarm(i))
+}
+
+// value is what the rule goes by, and onset since when.
+func (s *State) value(r *rule, e *event) (v float64, known bool) {
+	if len(r.of) == 0 {
+		return r.value(e.second)
+	}
+	_, h := s.latest(r)
+	return r.told(e.nowUs, h), true
+}
+
+func (s *State) onset(r *rule, e *event) int64 {
+	if len(r.of) == 0 {
+		return r.onset(e.nowUs, e.second)
+	}
+	_, h := s.latest(r)
+	return h.onsetUs
 }
 
 // follow keeps the value of an open alarm, and says it when it has become
@@ -157,7 +175,7 @@ func (c *condition) raise(s *State, i int, r *topics.Record[*topics.Chart], e ev
 // record and for whoever reads the text elsewhere. A new limit is said at once.
 func (c *condition) follow(s *State, i int, e event, emit func(*topics.Alarm)) {
 	rule := &rules[i]
-	v, known := rule.value(e.second)
+	v, known := s.value(rule, &e)
 	if !known {
 		return
 	}
@@ -166,7 +184,9 @@ func (c *condition) follow(s *State, i int, e event, emit func(*topics.Alarm)) {
 		c.worst = v
 	}
 	worse := math.Abs(c.worst-c.saidWorst) >= max(rule.step, rule.grow*math.Abs(c.saidWorst))
-	if c.limit == e.limit.value && !(worse && s.time-c.saidAt >= sayEvery) {
+	was := c.detail
+	c.detail = s.detail(rule)
+	if c.limit == e.limit.value && !c.detail.changed(was) && !(worse && s.time-c.saidAt >= sayEvery) {
 		return
 	}
 	c.limit, c.saidAt, c.saidWorst = e.limit.value, s.time, c.worst

@@ -1,7 +1,6 @@
 package alarms
 
 import (
-	"fmt"
 	"time"
 
 	"heartwire/topics"
@@ -26,8 +25,10 @@ func (processor) Overtaken(s *State, _ int64, _ func(*topics.Alarm)) error {
 	return nil
 }
 
-// lose keeps the time of the first loss that has not been judged.
+// lose keeps the time of the first loss that has not been judged. What was
+// lost may have been the end of an episode.
 func (s *State) lose() {
+	s.cutAll()
 	if s.lostUs == 0 {
 		s.lostUs = max(s.now, 1)
 	}
@@ -47,13 +48,4 @@ func (s *State) lost(r *topics.Record[*topics.Chart]) (v verdict, sinceUs int64)
 		return clear, s.now
 	}
 	return unknown, s.now
-}
-
-// migrate brings up a state of version 1, whose table ended before data-lost:
-// that is idle, and nothing is lost.
-func migrate(version uint32, state []byte) ([]byte, error) {
-	if version != 1 {
-		return nil, fmt.Errorf("there is no version %d", version)
-	}
-	return append(state, byte(idle), 0), nil
 }

@@ -2,6 +2,7 @@ package alarms_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
@@ -117,9 +118,12 @@ func TestLostDataStayWhileHistoryIsCaughtUpWith(t *testing.T) {
 	b.want("3531 HIGH DATA LOST (ended: over)")
 }
 
-func TestAStateOfVersion1IsMigrated(t *testing.T) {
+// version2 is a state as version 2 wrote it, after "5 hr 72; 5 hr 134".
+const version2 = "A3AwMYCQ38BKgNq2i4OJhQYAgKjWuQcCSUkAAAAAAAKAwLLNO4C2zoeDiYUGEFr8N9Hl9U/9aNJBDZzMIIgBBAAAAAAAwGBAAAAAAADAYEAAAAAAAABeQAJJSc3MzMzMzOw/gNG8ioOJhQYAgMCyzTsAAAAAAMBgQAAAAAAAAAAAAAA="
+
+func TestAStateOfAVersionBeforeIsMigrated(t *testing.T) {
 	stage := alarms.Stage()
-	var s, old alarms.State
+	var s alarms.State
 	b := newBed(t, "p01").play("5 hr 72; 5 hr 134")
 	for _, r := range b.log {
 		if tick := r.Value.GetTick(); tick != nil {
@@ -132,21 +136,32 @@ func TestAStateOfVersion1IsMigrated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v1 := now[:len(now)-2] // as it was written before there was the last rule, and what was lost
-	if err := old.UnmarshalBinary(v1); err == nil {
-		t.Fatal("a state of version 1 is taken for one of this version")
-	}
-	moved, err := stage.Migrate(1, bytes.Clone(v1))
+	v2, err := base64.StdEncoding.DecodeString(version2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(moved, now) {
-		t.Error("the state is another one after it")
+	// Version 1 had no data-lost, and no time of a loss.
+	for version, old := range map[uint32][]byte{1: v2[:len(v2)-2], 2: v2} {
+		var restored alarms.State
+		if err := restored.UnmarshalBinary(old); err == nil {
+			t.Fatalf("a state of version %d is taken for one of this version", version)
+		}
+		moved, err := stage.Migrate(version, bytes.Clone(old))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const quality = 8 // bytes, at the end: the versions before did not keep it
+		if n := len(now) - quality; len(moved) != len(now) || !bytes.Equal(moved[:n], now[:n]) {
+			t.Errorf("the state of version %d is another one after it", version)
+		}
+		if err := restored.UnmarshalBinary(moved); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stage.Migrate(version, old[:len(old)-1]); err == nil {
+			t.Errorf("a state of version %d that is cut off is migrated", version)
+		}
 	}
-	if err := old.UnmarshalBinary(moved); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := stage.Migrate(stage.Version+1, v1); err == nil {
+	if _, err := stage.Migrate(stage.Version+1, v2); err == nil {
 		t.Error("a version that was never written is migrated")
 	}
 }

@@ -19,6 +19,9 @@ type rule struct {
 	// value is what is judged, as it is shown, so that text and decision
 	// agree; known is false where it cannot be told now.
 	value func(*topics.Second) (v float64, known bool)
+	of    []topics.Rhythm // it is judged by episodes of these, and not by value
+	told  func(nowUs int64, h *heard) float64
+	whole bool // when they have ended: what goes on may become worse at once
 	limit func(*limits) limit
 	below bool // too low is the alarm, not too high
 	equal bool // the limit itself is beyond it
@@ -57,6 +60,8 @@ const (
 	poorFor      = 30 * time.Second // movement makes shorter noise
 	frameLimit   = 1.0              // s: the time budgets hold up to it
 
+	inBeats = " beats"
+
 	// Extremes, ALARMS: above max(140, high + 20), below min(40, low − 10).
 	extremeHigh, highBy = 140.0, 20.0
 	extremeLow, lowBy   = 40.0, 10.0
@@ -64,11 +69,26 @@ const (
 
 // Places of the rules in the table.
 const (
-	ruleAsystole = iota
+	ruleVF = iota
+	ruleAsystole
+	ruleVT
 	ruleExtremeHigh
 	ruleExtremeLow
+	ruleVRun
+	ruleSVT
+	ruleAFFast
 	ruleHRHigh
 	ruleHRLow
+	rulePause
+	ruleNoCapture
+	ruleAF
+	ruleIdioventricular
+	ruleBigeminy
+	ruleTrigeminy
+	ruleCouplet
+	ruleRonT
+	rulePVC
+	ruleDroppedBeat
 	ruleNoData
 	ruleLeadOff
 	ruleSignalPoor
@@ -82,30 +102,106 @@ const (
 
 // rules is the table. What inhibits stands before what it inhibits.
 var rules = [ruleCount]rule{
+	ruleVF: {
+		name: "vf", version: 1, priority: topics.Priority_PRIORITY_HIGH,
+		of: []topics.Rhythm{topics.Rhythm_RHYTHM_VF, topics.Rhythm_RHYTHM_VENTRICULAR_FLUTTER}, told: seconds, limit: fixed(limit{value: 4}), equal: true, calm: calmBody,
+		words: "VF", unit: "s", suffix: " s", step: 4, grow: 1,
+	},
 	ruleAsystole: {
-		name: topics.RuleAsystole, version: 1, priority: topics.Priority_PRIORITY_HIGH,
-		value: sinceBeat, limit: set(asystole), equal: true, calm: calmBody, onset: lastBeat,
+		name: topics.RuleAsystole, version: 2, priority: topics.Priority_PRIORITY_HIGH,
+		value: sinceBeat, limit: set(asystole), equal: true, calm: calmBody, under: []int{ruleVF}, onset: lastBeat,
 		words: "ASYSTOLE", unit: "s", suffix: " s", places: 1, grow: 0.5, step: 1,
 	},
+	ruleVT: {
+		name: "vt", version: 1, priority: topics.Priority_PRIORITY_HIGH,
+		of: []topics.Rhythm{topics.Rhythm_RHYTHM_VT}, told: beats, limit: fixed(limit{value: 5}), equal: true, calm: calmBody, under: []int{ruleVF},
+		words: "VT", unit: "{beats}", suffix: inBeats, step: 5, grow: 1,
+	},
 	ruleExtremeHigh: {
-		name: "hr.extreme-high", version: 1, priority: topics.Priority_PRIORITY_HIGH,
-		value: rated((*topics.Second).GetRateSlow, hasRateSlow), limit: tooHigh, calm: calmBody, under: []int{ruleAsystole}, onset: now,
+		name: "hr.extreme-high", version: 2, priority: topics.Priority_PRIORITY_HIGH,
+		value: rated((*topics.Second).GetRateSlow, hasRateSlow), limit: tooHigh, calm: calmBody, under: []int{ruleVF, ruleAsystole, ruleVT}, onset: now,
 		words: "HR", unit: "/min", step: 5,
 	},
 	ruleExtremeLow: {
-		name: "hr.extreme-low", version: 1, priority: topics.Priority_PRIORITY_HIGH, below: true,
-		value: rated((*topics.Second).GetRateFast, hasRateFast), limit: tooLow, calm: calmBody, under: []int{ruleAsystole}, onset: now,
+		name: "hr.extreme-low", version: 2, priority: topics.Priority_PRIORITY_HIGH, below: true,
+		value: rated((*topics.Second).GetRateFast, hasRateFast), limit: tooLow, calm: calmBody, under: []int{ruleVF, ruleAsystole, ruleVT}, onset: now,
 		words: "HR", unit: "/min", step: 5,
 	},
+	ruleVRun: {
+		name: "v-run", version: 1, priority: topics.Priority_PRIORITY_MEDIUM,
+		of: []topics.Rhythm{topics.Rhythm_RHYTHM_V_RUN}, told: beats, whole: true, limit: fixed(limit{value: 3}), equal: true, calm: calmBody, under: []int{ruleVF, ruleVT},
+		words: "V RUN", unit: "{beats}", suffix: inBeats, step: 5,
+	},
+	ruleSVT: {
+		name: "svt", version: 1, priority: topics.Priority_PRIORITY_MEDIUM,
+		of: []topics.Rhythm{topics.Rhythm_RHYTHM_SVT}, told: beats, limit: fixed(limit{value: 5}), equal: true, calm: calmBody, under: []int{ruleVF, ruleAsystole, ruleVT, ruleExtremeHigh},
+		words: "SVT", unit: "{beats}", suffix: inBeats, step: 5, grow: 1,
+	},
+	ruleAFFast: {
+		// The rate is judged while there is AF: fastAF.
+		name: "af-fast", version: 1, priority: topics.Priority_PRIORITY_MEDIUM,
+		value: rated((*topics.Second).GetRate, hasRate), limit: set(hrHigh), calm: calmBody, under: []int{ruleVF, ruleAsystole, ruleVT, ruleExtremeHigh}, onset: now,
+		words: "AF", unit: "/min", suffix: " /min", step: 5,
+	},
 	ruleHRHigh: {
-		name: topics.RuleHRHigh, version: 1, priority: topics.Priority_PRIORITY_MEDIUM,
-		value: rated((*topics.Second).GetRate, hasRate), limit: set(hrHigh), calm: calmBody, under: []int{ruleAsystole, ruleExtremeHigh}, onset: now,
+		name: topics.RuleHRHigh, version: 2, priority: topics.Priority_PRIORITY_MEDIUM,
+		value: rated((*topics.Second).GetRate, hasRate), limit: set(hrHigh), calm: calmBody, under: []int{ruleVF, ruleAsystole, ruleVT, ruleExtremeHigh, ruleSVT, ruleAFFast}, onset: now,
 		words: "HR", unit: "/min", step: 5,
 	},
 	ruleHRLow: {
-		name: topics.RuleHRLow, version: 1, priority: topics.Priority_PRIORITY_MEDIUM, below: true,
-		value: rated((*topics.Second).GetRate, hasRate), limit: set(hrLow), calm: calmBody, under: []int{ruleAsystole, ruleExtremeLow}, onset: now,
+		name: topics.RuleHRLow, version: 2, priority: topics.Priority_PRIORITY_MEDIUM, below: true,
+		value: rated((*topics.Second).GetRate, hasRate), limit: set(hrLow), calm: calmBody, under: []int{ruleVF, ruleAsystole, ruleVT, ruleExtremeLow}, onset: now,
 		words: "HR", unit: "/min", step: 5,
+	},
+	rulePause: {
+		name: "pause", version: 1, priority: topics.Priority_PRIORITY_MEDIUM,
+		value: longest, limit: fixed(limit{value: pauseS}), equal: true, calm: calmBody, under: []int{ruleVF, ruleAsystole}, onset: paused,
+		words: "PAUSE", unit: "s", suffix: " s", places: 1, step: 0.5,
+	},
+	ruleNoCapture: {
+		name: "no-capture", version: 1, priority: topics.Priority_PRIORITY_MEDIUM,
+		of: []topics.Rhythm{topics.Rhythm_RHYTHM_NO_CAPTURE}, told: beats, limit: fixed(limit{value: 3}), equal: true, calm: calmBody, under: []int{ruleVF, ruleAsystole},
+		words: "NO CAPTURE", unit: "{pulses}", suffix: " pulses", step: 5, grow: 1,
+	},
+	ruleAF: {
+		name: "af", version: 1, priority: topics.Priority_PRIORITY_LOW,
+		of: []topics.Rhythm{topics.Rhythm_RHYTHM_AF}, told: perMinute, limit: fixed(limit{value: 0}), equal: true, calm: calmAF, under: []int{ruleVF, ruleAsystole, ruleVT, ruleExtremeHigh, ruleAFFast},
+		words: "AF", unit: "/min", suffix: " /min", step: 10,
+	},
+	ruleIdioventricular: {
+		name: "idioventricular", version: 1, priority: topics.Priority_PRIORITY_LOW,
+		of: []topics.Rhythm{topics.Rhythm_RHYTHM_IDIOVENTRICULAR}, told: beats, limit: fixed(limit{value: 3}), equal: true, calm: calmEctopy, under: []int{ruleVF, ruleVT},
+		words: "IDIOVENTRICULAR", unit: "{beats}", suffix: inBeats, step: 5, grow: 1,
+	},
+	ruleBigeminy: {
+		name: "bigeminy", version: 1, priority: topics.Priority_PRIORITY_LOW,
+		of: []topics.Rhythm{topics.Rhythm_RHYTHM_BIGEMINY}, told: beats, limit: fixed(limit{value: 6}), equal: true, calm: calmEctopy, under: []int{ruleVF, ruleVT},
+		words: "BIGEMINY", unit: "{beats}", suffix: inBeats, step: 10, grow: 1,
+	},
+	ruleTrigeminy: {
+		name: "trigeminy", version: 1, priority: topics.Priority_PRIORITY_LOW,
+		of: []topics.Rhythm{topics.Rhythm_RHYTHM_TRIGEMINY}, told: beats, limit: fixed(limit{value: 9}), equal: true, calm: calmEctopy, under: []int{ruleVF, ruleVT},
+		words: "TRIGEMINY", unit: "{beats}", suffix: inBeats, step: 10, grow: 1,
+	},
+	ruleCouplet: {
+		name: "couplet", version: 1, priority: topics.Priority_PRIORITY_LOW,
+		of: []topics.Rhythm{topics.Rhythm_RHYTHM_COUPLET}, told: beats, limit: fixed(limit{value: 2}), equal: true, calm: calmEctopy, under: []int{ruleVF, ruleVT},
+		words: "COUPLET", unit: "{beats}", suffix: inBeats, step: 1,
+	},
+	ruleRonT: {
+		name: "r-on-t", version: 1, priority: topics.Priority_PRIORITY_LOW,
+		of: []topics.Rhythm{topics.Rhythm_RHYTHM_R_ON_T}, told: millis, limit: fixed(limit{value: 0}), equal: true, calm: calmEctopy, under: []int{ruleVF, ruleVT},
+		words: "R ON T", unit: "ms", suffix: " ms", step: 1e9,
+	},
+	rulePVC: {
+		name: "pvc", version: 1, priority: topics.Priority_PRIORITY_LOW,
+		value: pvcs, limit: fixed(limit{value: pvcLimit, hysteresis: pvcBack}), calm: calmEctopy, under: []int{ruleVF, ruleVT, ruleIdioventricular, ruleBigeminy, ruleTrigeminy}, onset: now,
+		words: "PVC", unit: "/min", suffix: " /min", step: 5,
+	},
+	ruleDroppedBeat: {
+		name: "dropped-beat", version: 1, priority: topics.Priority_PRIORITY_LOW,
+		of: []topics.Rhythm{topics.Rhythm_RHYTHM_DROPPED_BEAT}, told: tenths, limit: fixed(limit{value: 0}), equal: true, calm: calmEctopy, under: []int{ruleVF, ruleAsystole, rulePause},
+		words: "DROPPED BEAT", unit: "s", suffix: " s", places: 1, step: 1,
 	},
 	ruleNoData: {
 		name: topics.RuleNoData, version: 1, priority: topics.Priority_PRIORITY_MEDIUM, technical: true, worsens: true,
@@ -178,9 +274,12 @@ func (r *rule) sign() float64 {
 }
 
 // text is what people read, value and limit included: HR 134 > 120.
-func (r *rule) text(value, limit float64) string {
-	if r.bare {
+func (r *rule) text(value, limit float64, d detail) string {
+	switch {
+	case r.bare:
 		return r.words
+	case len(r.of) > 0:
+		return d.tell(r, value)
 	}
 	b := append([]byte(r.words), ' ')
 	b = strconv.AppendFloat(b, value, 'f', r.places, 64)

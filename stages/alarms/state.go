@@ -1,6 +1,7 @@
 package alarms
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -21,7 +22,9 @@ type State struct {
 
 	limits     limits
 	conditions [ruleCount]condition
-	leadName   string // interned: the lead of the last alarm
+	heard      [rhythms]heard
+	quality    float64 // of the last Second
+	leadName   string  // interned: the lead of the last alarm
 }
 
 // Gone says that the key is done with: nothing is heard of it any more, and no
@@ -65,16 +68,30 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 			e.Bool(l.off)
 		}
 	}
-	for i := range s.conditions {
-		s.conditions[i].append(&e)
-	}
+	s.appendConditions(&e)
 	e.Int(s.lostUs)
+	s.appendHeard(&e)
+	e.Float(s.quality)
 	return e.B, nil
 }
 
 // UnmarshalBinary reads what AppendBinary wrote.
 func (s *State) UnmarshalBinary(b []byte) error {
 	d := stages.NewDecoder(b)
+	n := decodeHead(d)
+	n.decodeConditions(d)
+	n.lostUs = d.Int()
+	n.decodeHeard(d)
+	n.quality = d.Float()
+	if err := d.Err(); err != nil {
+		return err
+	}
+	*s = n
+	return nil
+}
+
+// decodeHead reads what every version begins with.
+func decodeHead(d *stages.Decoder) State {
 	n := State{
 		patient: d.String(), time: time.Duration(d.Int()), now: d.Int(), fresh: d.Bool(), idle: time.Duration(d.Int()), leadName: d.String(),
 		limits: limits{given: d.Bool(), version: d.Uint()},
@@ -84,15 +101,82 @@ func (s *State) UnmarshalBinary(b []byte) error {
 			n.limits.set[i] = limit{d.Float(), time.Duration(d.Int()), d.Float(), d.Bool()}
 		}
 	}
-	for i := range n.conditions {
-		n.conditions[i].decode(d)
+	return n
+}
+
+// appendConditions writes those that are not idle, by the names of their rules:
+// the table may change.
+func (s *State) appendConditions(e *stages.Encoder) {
+	n := 0
+	for i := range s.conditions {
+		if s.conditions[i].phase != idle {
+			n++
+		}
 	}
-	n.lostUs = d.Int()
+	e.Uint(uint64(n))
+	for i := range s.conditions {
+		if c := &s.conditions[i]; c.phase != idle {
+			e.String(rules[i].name)
+			c.append(e)
+			c.detail.append(e)
+		}
+	}
+}
+
+func (s *State) decodeConditions(d *stages.Decoder) {
+	last := -1
+	for n := d.Len(4); n > 0; n-- {
+		i := ruleNamed(d.String())
+		if i <= last {
+			d.Fail("a condition of no rule, or out of order")
+			return
+		}
+		s.conditions[i].decode(d)
+		s.conditions[i].detail.decode(d)
+		last = i
+	}
+}
+
+// ruleNamed is the place of a rule in the table; -1: there is none.
+func ruleNamed(name string) int {
+	for i := range rules {
+		if rules[i].name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// before3 are the rules of the versions before 3, in the order of their states;
+// data-lost came with version 2.
+var before3 = [...]string{
+	topics.RuleAsystole, "hr.extreme-high", "hr.extreme-low", topics.RuleHRHigh, topics.RuleHRLow, topics.RuleNoData, topics.RuleLeadOff,
+	"signal-poor", "battery-low", "clock-wrong", "frames-long", "rebooted", "data-lost",
+}
+
+// migrate brings up a state of version 1 or 2, which had a place for each rule,
+// and knew of no rhythm.
+func migrate(version uint32, state []byte) ([]byte, error) {
+	rulesThen := before3[:]
+	switch version {
+	case 1:
+		rulesThen = before3[:len(before3)-1]
+	case 2:
+	default:
+		return nil, fmt.Errorf("there is no version %d", version)
+	}
+	d := stages.NewDecoder(state)
+	s := decodeHead(d)
+	for _, name := range rulesThen {
+		s.conditions[ruleNamed(name)].decode(d)
+	}
+	if version > 1 {
+		s.lostUs = d.Int()
+	}
 	if err := d.Err(); err != nil {
-		return err
+		return nil, err
 	}
-	*s = n
-	return nil
+	return s.AppendBinary(nil)
 }
 
 func (c *condition) append(e *stages.Encoder) {
