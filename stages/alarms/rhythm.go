@@ -217,6 +217,9 @@ func (d detail) tell(r *rule, value float64) string {
 	case d.sustained:
 		words = "SUSTAINED " + words
 	}
+	if value == 0 && r.suffix == inBeats {
+		return words // it is told by its waveform, in which no beats can be counted
+	}
 	text := fmt.Sprintf("%s %.*f%s", words, r.places, value, r.suffix)
 	if d.rate > 0 && r.suffix == inBeats {
 		text += fmt.Sprintf(", %.0f /min", d.rate)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"heartwire/stages/rhythm"
+	"heartwire/test/real"
 	"heartwire/topics"
 	"heartwire/topics/wfdb"
 )
@@ -118,6 +119,19 @@ func compareAF(in []bool, beats, ref []wfdb.Annotation) (c tally) {
 		}
 	}
 	return c
+}
+
+// records are the paths of a folder's recordings, in order, without ending.
+func records(t testing.TB, folder string) (paths []string) {
+	t.Helper()
+	headers, err := filepath.Glob(filepath.Join(real.Data(t), folder, "*.hea"))
+	if err != nil || len(headers) == 0 {
+		t.Fatalf("no recordings in %s: %v", folder, err)
+	}
+	for _, h := range headers {
+		paths = append(paths, strings.TrimSuffix(h, ".hea"))
+	}
+	return paths
 }
 
 func annotationsOf(t testing.TB, paths ...string) []wfdb.Annotation {

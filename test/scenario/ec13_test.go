@@ -24,7 +24,6 @@ type ec13 struct {
 
 const (
 	gapTall = "tall T waves are taken for beats"
-	gapVT   = "wide waves that run into each other are not taken for beats, and tachycardia has no rule"
 	gapFast = "each second beat of 300 /min is taken"
 )
 
@@ -41,7 +40,7 @@ func ec13Table() []ec13 {
 	for _, of := range []struct{ mv, rate float64 }{{1, 206}, {2, 195}} {
 		for _, times := range []float64{0.5, 1, 2} {
 			table = append(table, ec13{fmt.Sprintf("VT %g mV at %g, x %g", of.mv, of.rate, times),
-				newWaveform(60, then(regular(80, narrow(of.mv*times)), 30, tachycardia(of.mv*times, of.rate))), alarmed(30), gapVT})
+				newWaveform(60, then(regular(80, narrow(of.mv*times)), 30, tachycardia(of.mv*times, of.rate))), alarmed(30), ""})
 		}
 	}
 	for _, mv := range []float64{0.3, 0.6, 0.9, 1.2} {
@@ -151,10 +150,8 @@ func atLeast(rate float64) func(*story) (string, bool) {
 	}
 }
 
-// mustNameVT asks for the alarm of ventricular tachycardia itself, rather
-// than for any alarm of HIGH priority.
-const mustNameVT = false
-
+// alarmed wants the alarm of ventricular tachycardia within 10 s, and no other
+// of HIGH priority before it.
 func alarmed(from float64) func(*story) (string, bool) {
 	return func(got *story) (string, bool) {
 		for _, a := range got.alarms {
@@ -162,12 +159,10 @@ func alarmed(from float64) func(*story) (string, bool) {
 			if a.at < from || !isHigh {
 				continue
 			}
-			switch {
-			case rule == "asystole", rule == "hr.extreme-low", mustNameVT && rule != "vt":
+			if rule != "vt" {
 				return rule + " in its place", false
-			default:
-				return fmt.Sprintf("%s after %.2f s", rule, a.at-from), a.at-from < 10
 			}
+			return fmt.Sprintf("after %.2f s", a.at-from), a.at-from < 10
 		}
 		return "no alarm", false
 	}
