@@ -34,12 +34,13 @@ type rhythms struct {
 	af        af
 	dropped   dropped
 	capture   capture
+	hrv       variability
 }
 
 // list is every rhythm that is told by beats. The order is that in which they speak
 // of one beat, and that of the state's encoding.
-func (r *rhythms) list() [8]follower {
-	return [...]follower{&r.run, &r.bigeminy, &r.trigeminy, &r.rOnT, &r.svt, &r.af, &r.dropped, &r.capture}
+func (r *rhythms) list() [9]follower {
+	return [...]follower{&r.run, &r.bigeminy, &r.trigeminy, &r.rOnT, &r.svt, &r.af, &r.dropped, &r.capture, &r.hrv}
 }
 
 // beat is a beat as followers see it.
