@@ -113,6 +113,7 @@ func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit 
 			e.verdict, e.nowUs = s.lost(r)
 		case i == ruleAFFast:
 			e.verdict = s.fastAF(sec, limit, c.phase.open())
+		case i == rulePVC && s.explained():
 		case len(rule.of) > 0:
 			e.verdict = s.rhythm(rule)
 		default:
@@ -124,11 +125,12 @@ func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit 
 
 // inhibited reports a rule for which a worse one speaks. One whose condition
 // seems over, though it is still open, speaks only for what is less than HIGH:
-// a heart that stood still and comes back far too fast is said at once.
+// a heart that stood still and comes back far too fast is said at once. But a
+// rate after VT or VF is still that of their beats, for as long as they calm.
 func (s *State) inhibited(r *rule) bool {
 	for _, by := range r.under {
 		switch p := s.conditions[by].phase; {
-		case p == active, p == calming && r.priority < topics.Priority_PRIORITY_HIGH:
+		case p == active, p == calming && (r.priority < topics.Priority_PRIORITY_HIGH || r.lags && by != ruleAsystole):
 			return true
 		}
 	}

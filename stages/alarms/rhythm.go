@@ -146,6 +146,20 @@ func (s *State) fastAF(sec *topics.Second, l limit, open bool) verdict {
 	return rules[ruleAFFast].verdict(sec, l, open)
 }
 
+// explained reports that the class V beats of the last minute may be those of a
+// rhythm that has been told, or is.
+func (s *State) explained() bool {
+	for _, is := range [...]topics.Rhythm{
+		topics.Rhythm_RHYTHM_VT, topics.Rhythm_RHYTHM_IDIOVENTRICULAR, topics.Rhythm_RHYTHM_BIGEMINY, topics.Rhythm_RHYTHM_TRIGEMINY,
+		topics.Rhythm_RHYTHM_VF, topics.Rhythm_RHYTHM_VENTRICULAR_FLUTTER,
+	} {
+		if h := &s.heard[is]; h.open || h.endUs > 0 && s.now-h.endUs < time.Minute.Microseconds() {
+			return true
+		}
+	}
+	return false
+}
+
 // longest is the longest RR interval that ended in this second, in s as it is
 // shown. One that has not ended yet becomes a pause or an asystole.
 func longest(s *topics.Second) (float64, bool) {

@@ -23,6 +23,7 @@ type rule struct {
 	told  func(nowUs int64, h *heard) float64
 	whole bool // when they have ended: what goes on may become worse at once
 	limit func(*limits) limit
+	lags  bool // it looks back on what a worse one has spoken for
 	below bool // too low is the alarm, not too high
 	equal bool // the limit itself is beyond it
 	// calm is the time for which the condition must be over before the alarm
@@ -119,12 +120,12 @@ var rules = [ruleCount]rule{
 	},
 	ruleExtremeHigh: {
 		name: "hr.extreme-high", version: 2, priority: topics.Priority_PRIORITY_HIGH,
-		value: rated((*topics.Second).GetRateSlow, hasRateSlow), limit: tooHigh, calm: calmBody, under: []int{ruleVF, ruleAsystole, ruleVT}, onset: now,
+		value: rated((*topics.Second).GetRateSlow, hasRateSlow), lags: true, limit: tooHigh, calm: calmBody, under: []int{ruleVF, ruleAsystole, ruleVT}, onset: now,
 		words: "HR", unit: "/min", step: 5,
 	},
 	ruleExtremeLow: {
 		name: "hr.extreme-low", version: 2, priority: topics.Priority_PRIORITY_HIGH, below: true,
-		value: rated((*topics.Second).GetRateFast, hasRateFast), limit: tooLow, calm: calmBody, under: []int{ruleVF, ruleAsystole, ruleVT}, onset: now,
+		value: rated((*topics.Second).GetRateFast, hasRateFast), lags: true, limit: tooLow, calm: calmBody, under: []int{ruleVF, ruleAsystole, ruleVT}, onset: now,
 		words: "HR", unit: "/min", step: 5,
 	},
 	ruleVRun: {

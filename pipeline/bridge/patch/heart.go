@@ -59,6 +59,9 @@ type wave struct {
 	amps            [maxLeads]float64
 }
 
+// burstRR is the interval within couplets and runs, in s: 150 /min.
+const burstRR = 0.4
+
 // tail is how many standard deviations of a wave are drawn: what is left out
 // is below 0.1 µV.
 const tail = 4.5
@@ -81,6 +84,7 @@ type heart struct {
 	ectopy   float64          // when the next early beat is due
 	couple   float64          // coupling of this person's PVCs, as a part of RR
 	normals  int              // sinus beats since the last PVC
+	burst    int              // ventricular beats that follow the next one
 	waves    []wave
 	events   []Event // not yet reached by the samples, in order
 	shapes   map[*shape][][maxLeads]float64
@@ -111,6 +115,9 @@ func (h *heart) run(until float64) {
 // already decided keeps it if it can be its own.
 func (h *heart) enter(t float64) {
 	st := h.walk.step()
+	if st.Rhythm.Kind != Sinus {
+		h.burst = 0
+	}
 	if st.Ectopy.Rate > 0 && h.ectopy < t {
 		h.ectopy = t + 60/st.Ectopy.Rate*h.luck.between(0.1, 0.5)
 	}
@@ -165,6 +172,11 @@ func (h *heart) sinus(t, rr float64, e Ectopy) {
 	switch h.class {
 	case topics.BeatClass_BEAT_CLASS_V:
 		h.draw(&ventricularBeat, t, h.class)
+		if h.burst > 0 {
+			h.burst--
+			h.next, h.after = t+burstRR, max(h.after, t+burstRR+rr)
+			return
+		}
 		h.next, h.class, h.normals = h.after, topics.BeatClass_BEAT_CLASS_N, 0
 		return
 	case topics.BeatClass_BEAT_CLASS_S:
@@ -182,6 +194,17 @@ func (h *heart) sinus(t, rr float64, e Ectopy) {
 		// in time (a full compensatory pause).
 		h.next, h.class = t+max(0.32, h.couple*rr), topics.BeatClass_BEAT_CLASS_V
 		h.after = max(next+own(next, rr), h.next+0.35)
+	case (e.Kind == Couplet || e.Kind == Run) && due:
+		h.next, h.class, h.burst = t+max(0.36, h.couple*rr), topics.BeatClass_BEAT_CLASS_V, 1
+		if e.Kind == Run {
+			h.burst = 3
+		}
+		h.after = h.next + rr
+	case e.Kind == RonT && due:
+		h.next, h.class = t+0.31*math.Cbrt(rr), topics.BeatClass_BEAT_CLASS_V
+		h.after = next + own(next, rr)
+	case e.Kind == Blocked && due:
+		h.next = next + own(next, rr)
 	case e.Kind == PAC && due:
 		h.next, h.class = t+max(0.32, 0.64*rr), topics.BeatClass_BEAT_CLASS_S
 	default:

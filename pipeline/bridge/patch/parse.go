@@ -28,7 +28,7 @@ const defaultRate = 72.0 // /min, of a sinus rhythm before a script has named a 
 // duration (1.5s, 2m30s), then terms joined by "+", in any order:
 //
 //	sinus R   af R   vt R   pace R   nocapture R   vf   asystole
-//	pvc N   pac N   bigeminy   trigeminy
+//	pvc N   pac N   couplet N   run N   r-on-t N   blocked N   bigeminy   trigeminy
 //	lead-off NAME|all   noise A   wander A   mains A   gain X   dropout
 //
 // R is a rate /min, or two joined by ".." for a rate that moves in the course of
@@ -221,7 +221,7 @@ func isRhythm(s string) bool {
 }
 
 func isEctopy(s string) bool {
-	return slices.Contains([]EctopyKind{PVC, PAC, Bigeminy, Trigeminy}, EctopyKind(s))
+	return slices.Contains([]EctopyKind{PVC, PAC, Bigeminy, Trigeminy, Couplet, Run, RonT, Blocked}, EctopyKind(s))
 }
 
 // one is the single value that must follow a term's name.
@@ -315,7 +315,7 @@ func conditionTerm(term []word) (Condition, error) {
 		}
 		return c, nil
 	}
-	return c, term[0].wrong("%q is no rhythm, ectopy or condition: want sinus, af, vt, vf, asystole, pace, nocapture; pvc, pac, bigeminy, trigeminy; lead-off, noise, wander, mains, gain, dropout; or loop", term[0].text)
+	return c, term[0].wrong("%q is no rhythm, ectopy or condition: want sinus, af, vt, vf, asystole, pace, nocapture; pvc, pac, couplet, run, r-on-t, blocked, bigeminy, trigeminy; lead-off, noise, wander, mains, gain, dropout; or loop", term[0].text)
 }
 
 // number reads a plain decimal number within bounds.

@@ -52,12 +52,16 @@ const (
 	PAC       EctopyKind = "pac"       // single supraventricular beats, which reset the sinus node
 	Bigeminy  EctopyKind = "bigeminy"  // each second beat is a PVC
 	Trigeminy EctopyKind = "trigeminy" // each third beat is a PVC
+	Couplet   EctopyKind = "couplet"   // two ventricular beats in a row, at 150 /min
+	Run       EctopyKind = "run"       // four
+	RonT      EctopyKind = "r-on-t"    // single ventricular beats on the T wave
+	Blocked   EctopyKind = "blocked"   // a beat of the sinus node that is not conducted
 )
 
 // Ectopy is what disturbs a sinus rhythm; the zero value is none.
 type Ectopy struct {
 	Kind EctopyKind
-	Rate float64 // /min, of PVC and PAC
+	Rate float64 // /min; 0 of bigeminy and trigeminy
 }
 
 // ConditionKind names what can happen to the signal, whatever the heart does.
