@@ -25,8 +25,9 @@ const stuck = 10 * time.Second
 
 // ReadRange reads the committed records of some partitions of a topic, each
 // from an offset (or the earliest, if that is later) up to, not including,
-// until; up to what is committed now where until has no entry. It calls each
-// with the records of a partition in order, and returns its first error.
+// until; up to what is committed now where until has no entry. An until that is
+// not committed is an error. It calls each with the records of a partition in
+// order, and returns its first error.
 func ReadRange(ctx context.Context, c Config, log *slog.Logger, topic string, from, until map[int32]int64, each func(*kgo.Record) error) error {
 	cl, err := c.NewClient(log, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(250*time.Millisecond))
 	if err != nil {
@@ -103,8 +104,13 @@ func bounds(ctx context.Context, adm *kadm.Client, topic string, from, until map
 			from[p] = max(from[p], o.Offset)
 		}
 		end, ok := until[p]
-		if o, there := committed.Lookup(topic, p); there && (!ok || end > o.Offset) {
+		if o, there := committed.Lookup(topic, p); there && !ok {
 			end = o.Offset
+		} else if there && end > o.Offset && end > from[p] {
+			// Who asks for it knows that it is committed. To read less of it in
+			// silence would make another past of it.
+			return nil, fmt.Errorf("%s/%d ends at %d and is to be read up to %d: a broker says so that leads it no more, or the topic was cut off or made anew; try again",
+				topic, p, o.Offset, end)
 		}
 		if end > from[p] {
 			ends[p] = end
