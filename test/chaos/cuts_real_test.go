@@ -67,6 +67,7 @@ func mended(links ...*servers.Proxy) {
 // one of them coordinates and that hold words for the other do until the end.
 var cutFromFollower = fault{"a leader and a follower cut off from each other", 30 * time.Second, func(h *house, luck *rand.Rand) {
 	for range 2 {
+		h.kafka.Balance()
 		two := luck.Perm(3)[:2]
 		links := []*servers.Proxy{h.kafka.Link(two[0], two[1]), h.kafka.Link(two[1], two[0])}
 		broken(luck, links...)
@@ -110,6 +111,7 @@ var cutFromAll = fault{"a broker cut off from the brokers and the controller", 3
 // leads and all goes on without it, and mends them.
 func (h *house) deposed(i int, luck *rand.Rand, links ...*servers.Proxy) {
 	h.t.Helper()
+	h.kafka.Balance()
 	broken(luck, links...)
 	h.kafka.AwaitPartitions(time.Minute, "other leaders", func(p kadm.PartitionDetail) bool { return int(p.Leader) != i+1 })
 	h.caughtUp(time.Minute)

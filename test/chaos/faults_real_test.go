@@ -160,6 +160,7 @@ func rebalances(d time.Duration) fault {
 
 // brokerDies kills a broker, whichever it is, and starts it again.
 func brokerDies(h *house, luck *rand.Rand) {
+	h.kafka.Balance()
 	i := luck.IntN(3)
 	h.kafka.Kill(i)
 	h.caughtUp(time.Minute)
@@ -170,6 +171,7 @@ func brokerDies(h *house, luck *rand.Rand) {
 // brokersRestart stops each broker in turn and starts it again.
 func brokersRestart(h *house, luck *rand.Rand) {
 	for i := range 3 {
+		h.kafka.Balance()
 		h.kafka.Stop(i)
 		h.caughtUp(time.Minute)
 		h.kafka.Start(i)
@@ -179,6 +181,7 @@ func brokersRestart(h *house, luck *rand.Rand) {
 
 // controllerDies kills the broker that leads the cluster's metadata.
 func controllerDies(h *house, luck *rand.Rand) {
+	h.kafka.Balance()
 	i := h.kafka.Leader()
 	h.kafka.Kill(i)
 	h.caughtUp(time.Minute)
