@@ -141,19 +141,16 @@ func (s *stageRun) incarnation(ctx context.Context) (int64, error) {
 	return incarnation(ctx, cl, s.in.About().On(s.env.Kafka.Site))
 }
 
-// maxPace is the most that a stage waits between two transactions for a slow
-// broker's sake: the alarms' budgets have room for it.
-const maxPace = 200 * time.Millisecond
-
 func (s *stageRun) loop(ctx context.Context) error {
 	var last time.Time // end of the last transaction
-	pace := s.env.Config.Commit
+	var pace pace
+	wait := s.env.Config.Commit
 	for {
 		s.env.turned()
 		// Between transactions nothing is held: a rebalance may come, and
 		// records may gather, so that a busy stage pays for 50 commits a
 		// second and an idle one does not wait.
-		if !sleep(ctx, pace-time.Since(last)) {
+		if !sleep(ctx, wait-time.Since(last)) {
 			return nil
 		}
 		poll, cancel := context.WithTimeout(ctx, time.Second)
@@ -171,9 +168,7 @@ func (s *stageRun) loop(ctx context.Context) error {
 		if ended {
 			took := time.Since(began)
 			s.env.metrics.commit.WithLabelValues(s.name).Observe(took.Seconds())
-			// A broker that is slow gets fewer transactions to end, not more:
-			// each writes a marker into every partition that it touched.
-			pace = min(max(s.env.Config.Commit, took), maxPace)
+			wait = pace.next(s.env.Config.Commit, took)
 			last = time.Now()
 			if n := int64(s.env.Config.Poll); int64(fetches.NumRecords()) >= n || waiting(fetches) >= n {
 				last = time.Time{} // go on at once
