@@ -61,9 +61,12 @@ func (h *house) struck(stage string, luck *rand.Rand, env string) *part {
 	if stage != "registry" {
 		return p
 	}
-	// There is one partition of requests, and it is p's only when the other
-	// one has gone for a moment.
-	h.ready(p)
+	// There is one partition of requests. Who owned it before keeps it, so it
+	// is p's only when the other one has gone for a moment.
+	h.await(time.Minute, name+" to be in the group", func() bool { return h.isReady(p) || !p.Running() || p.Paused() })
+	if !p.Running() || p.Paused() {
+		return p
+	}
 	next := h.parts[other(name)]
 	next.Stop()
 	h.await(time.Minute, name+" to own the requests", func() bool {

@@ -229,14 +229,16 @@ func (h *house) await(d time.Duration, what string, ok func() bool) {
 // ready waits until a part has caught up.
 func (h *house) ready(p *part) {
 	h.t.Helper()
-	h.await(time.Minute, "a part to be ready", func() bool {
-		resp, err := probe.Get("http://" + p.ops + "/readyz")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
+	h.await(time.Minute, "a part to be ready", func() bool { return h.isReady(p) })
+}
+
+func (h *house) isReady(p *part) bool {
+	resp, err := probe.Get("http://" + p.ops + "/readyz")
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
 }
 
 var probe = http.Client{Timeout: 2 * time.Second}
