@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"hash/crc32"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -63,10 +64,14 @@ type Difference struct {
 	Time      time.Time // of the input
 }
 
+// hidden is how long something that was said may be out of sight: a transaction
+// that is decided shows in each partition when its marker has come there, and
+// who leads a partition no more shows what it knew.
+const hidden = time.Minute
+
 // compare reads what was said of the echoes' stretches, and gives each
 // difference. A stage that is deterministic has none.
 func (p past) compare(ctx context.Context, echoes map[int32]*echo, each func(Difference)) error {
-	from := map[int32]int64{}
 	var began time.Time
 	for _, e := range echoes {
 		if !e.began.IsZero() && (began.IsZero() || e.began.Before(began)) {
@@ -76,15 +81,37 @@ func (p past) compare(ctx context.Context, echoes map[int32]*echo, each func(Dif
 	if began.IsZero() {
 		return nil
 	}
-	topic := p.spoken()
+	for first := time.Now(); ; {
+		found, err := p.differences(ctx, echoes, began)
+		if err != nil {
+			return err
+		}
+		unseen := func(d Difference) bool { return d.What == "new" }
+		if len(found) == 0 || !slices.ContainsFunc(found, unseen) || time.Since(first) > hidden {
+			for _, d := range found {
+				each(d)
+			}
+			return nil
+		}
+		if !sleep(ctx, 5*time.Second) {
+			return ctx.Err()
+		}
+	}
+}
+
+// differences are what the log, as it can be seen now, and the echoes do not
+// have in common. began is the time of the first record folded.
+func (p past) differences(ctx context.Context, echoes map[int32]*echo, began time.Time) (found []Difference, err error) {
+	topic, from := p.spoken(), map[int32]int64{}
 	// What is said of a record is written after it, by clocks that differ a little.
 	starts, err := p.at(ctx, topic, began.Add(-time.Minute))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i := range echoes {
 		from[i] = starts[i]
 	}
+	met := map[heard]bool{}
 	err = kafka.ReadRange(ctx, p.conf, p.log, topic, from, nil, func(r *kgo.Record) error {
 		e := echoes[r.Partition]
 		h, sum := hear(r)
@@ -93,23 +120,25 @@ func (p past) compare(ctx context.Context, echoes map[int32]*echo, each func(Dif
 		}
 		was, said := e.said[h]
 		switch {
-		case !said:
-			each(Difference{Origin: h.origin, What: "lost"})
+		case !said || met[h]:
+			found = append(found, Difference{Origin: h.origin, What: "lost"})
 		case was != sum:
-			each(Difference{Origin: h.origin, What: "changed"})
+			found = append(found, Difference{Origin: h.origin, What: "changed"})
 		}
-		delete(e.said, h)
+		met[h] = true
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, e := range echoes {
 		for h := range e.said {
-			each(Difference{Origin: h.origin, What: "new"})
+			if !met[h] {
+				found = append(found, Difference{Origin: h.origin, What: "new"})
+			}
 		}
 	}
-	return nil
+	return found, nil
 }
 
 // covers reports whether the refold folded this input record for this key.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/proto"
 
@@ -184,6 +185,50 @@ func comparesRefolds(t *testing.T, conf kafka.Config) {
 	stop()
 }
 
+// comparesWhatIsHidden restarts a stage while somebody's open transaction hides
+// what it has said: that is no difference.
+func comparesWhatIsHidden(t *testing.T, conf kafka.Config) {
+	stop := start(t, conf, "1", countNode())
+	produce(t, conf, 9, 0, 10)
+	said(t, conf, 9, 10)
+	other := pipelinetest.Client(t, conf, kgo.TransactionalID(conf.Site+".other"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err := other.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	for p := range conf.Partitions {
+		if err := other.ProduceSync(t.Context(), &kgo.Record{Topic: topics.Annotations.On(conf.Site), Partition: p}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	produce(t, conf, 9, 10, 40)
+	adm := kadm.NewClient(pipelinetest.Client(t, conf))
+	frames := topics.Frames.On(conf.Site)
+	eventually(t, "all is said", func() bool {
+		n := int64(0)
+		done, err := adm.FetchOffsetsForTopics(t.Context(), conf.Site+".beats", frames)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done.Each(func(o kadm.OffsetResponse) { n += max(o.At, 0) })
+		return n == 9*50
+	})
+	stop()
+	reg, stop := run(t, conf, pipeline.Config{Instance: "2"}, countNode())
+	eventually(t, "the stage is there", func() bool { return metric(t, reg, "partitions") == float64(conf.Partitions) })
+	time.Sleep(2 * time.Second) // that nothing is told can only be waited for
+	if n, done := metric(t, reg, "refold_differences_total"), metric(t, reg, "refolds_compared_total"); n != 0 || done != 0 {
+		t.Errorf("%v differences in %v comparisons while nobody can see what was said", n, done)
+	}
+	if err := other.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the refold is compared", func() bool { return metric(t, reg, "refolds_compared_total") > 0 })
+	if n := metric(t, reg, "refold_differences_total"); n != 0 {
+		t.Errorf("%v differences of one and the same stage", n)
+	}
+	stop()
+}
+
 // keepsPartitionsOverAPlannedRestart restarts one of two static members: the
 // other one's partitions do not move.
 func keepsPartitionsOverAPlannedRestart(t *testing.T, conf kafka.Config) {
@@ -229,6 +274,11 @@ func TestOlderCheckpointIsMigratedOrRefused(t *testing.T) {
 func TestRefoldIsComparedWithWhatWasSaid(t *testing.T) {
 	conf, _ := pipelinetest.Cluster(t)
 	comparesRefolds(t, conf)
+}
+
+func TestRefoldIsComparedWhenWhatWasSaidShows(t *testing.T) {
+	conf, _ := pipelinetest.Cluster(t)
+	comparesWhatIsHidden(t, conf)
 }
 
 func TestTicksThatStayAwayAreSaid(t *testing.T) {

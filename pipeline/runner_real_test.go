@@ -35,6 +35,7 @@ func TestOnApacheKafka(t *testing.T) {
 		"history":  mendsFromHistory,
 		"log":      mendsFromTheLog,
 		"refold":   comparesRefolds,
+		"hidden":   comparesWhatIsHidden,
 		"static":   keepsPartitionsOverAPlannedRestart,
 		"overtaken": func(t *testing.T, conf kafka.Config) {
 			tellsWhatWasForgotten(t, conf, func() {})

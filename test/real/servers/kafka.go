@@ -290,6 +290,9 @@ func brokerSettings(brokers int) map[string]string {
 		// A follower that is cut off holds up what is acknowledged for 6 to 9 s,
 		// not 30 to 45 s: see pipeline/DESIGN.md.
 		"replica.lag.time.max.ms": "6000",
+		// So does a marker that is on its way to a broker that answers nobody:
+		// 10 s, not 30.
+		"request.timeout.ms": "10000",
 		// By default half of a test broker's heap: it then collects all of it,
 		// 150 ms long, where it would a part.
 		"log.cleaner.dedupe.buffer.size": "8388608",
