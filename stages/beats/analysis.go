@@ -41,6 +41,7 @@ type analysis struct {
 
 	chosen, spare tracker // the lead that is analysed, and another that has learned in case it fails
 	better        int     // seconds for which the spare has been better
+	doubted       bool    // no lead's beats can be trusted
 	episode       episode // of the ventricles
 	inRun         bool    // samples have come since the last gap
 	lastBeat      uint64  // device sample, if hasBeat

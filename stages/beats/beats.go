@@ -28,7 +28,7 @@ import (
 const Name = "beats"
 
 // Version is the version of the state's encoding.
-const Version = 3
+const Version = 4
 
 // Config are the times of the stage. They are part of what it says: a site
 // that changes them gets other annotations from the same frames.

@@ -15,6 +15,7 @@ const (
 	leastShare = 0.06        // of the beats' level: lower peaks are no candidates
 	fitShare   = 1. / 16     // share of a beat in what is kept of the last ones
 	maxReady   = 2 * maxOpen // beats between two frames that wait, or that the other lead may want
+	fits       = 0.8         // correlation below which a candidate is like no beat
 	tooOld     = 160         // 0.9 s after its peak a beat is no longer put into a template: the signal before it is gone
 )
 
@@ -31,11 +32,13 @@ const (
 type candidate struct {
 	peak
 	rule     bool // the detector takes it for a beat
+	fitted   bool // it has been compared with the templates
 	seen     bool // it has been looked at
 	measured bool // and judged
 	verdict  verdict
 	chance   float32 // that it is a beat, 0 to 1
 	template int     // that it looks like; -1: none
+	step     float32 // how far the signal's level changes across it, over its height
 	x        looks   // how it looks beside the patient's own beats
 }
 
@@ -56,6 +59,10 @@ type reader struct {
 	last  past    // the last beat that was handed over
 	fit   float32 // mean correlation of the last beats with their templates
 	noise float32 // mean lookQuiet of the last beats
+	poor  float32 // mean lookLevel of the last candidates that fit no template, nought for those that do
+	steps float32 // mean of step of the last beats
+	agree float32 // how many of the last beats the detector and the judge agreed on, 0 to 1
+	size  resized // beats like those before them, but of another size
 	ready []beat  // handed over, in order; the analysis takes them
 
 	w window // used within look
@@ -70,6 +77,8 @@ type past struct {
 	chance   float32
 	res      float32 // to the dominant template
 	template int
+	fit      float32 // correlation with its template
+	width    float32
 }
 
 // restart begins a signal that does not belong to what was before; the
@@ -87,6 +96,7 @@ func (t *reader) push(d *detector) {
 			t.list = slices.Delete(t.list, 0, 1)
 		}
 		t.list = append(t.list, candidate{peak: p, template: -1})
+		t.compare(d, &t.list[len(t.list)-1])
 	}
 	d.seen = d.seen[:0]
 	for _, p := range d.found {
@@ -130,6 +140,18 @@ func (t *reader) judge(d *detector, i int) {
 	}
 	c.measured = true
 	c.chance = t.chanceOf(d, i)
+	if c.rule || c.chance >= addFrom {
+		both := float32(0)
+		if c.rule && c.chance >= dropBelow {
+			both = 1
+		}
+		t.agree += fitShare * (both - t.agree)
+	}
+	poor := float32(0)
+	if c.x[lookCorBest] < fits {
+		poor = min(c.x[lookLevel], 1)
+	}
+	t.poor += fitShare * (poor - t.poor)
 	switch {
 	case c.rule && c.chance >= dropBelow, !c.rule && c.chance >= addFrom:
 		t.accept(d, i)
@@ -159,6 +181,7 @@ func (t *reader) accept(d *detector, i int) {
 	}
 	t.fit += fitShare * (c.x[lookCorBest] - t.fit)
 	t.noise += fitShare * (c.x[lookQuiet] - t.noise)
+	t.steps += fitShare * (min(c.step, 2) - t.steps)
 }
 
 // say hands over the beats whose next beat is known, or has not come for long.
@@ -217,7 +240,7 @@ func (t *reader) finish(d *detector) {
 func (t *reader) before(i int) past {
 	for k := i - 1; k >= 0; k-- {
 		if c := &t.list[k]; c.verdict == accepted {
-			return past{has: true, at: c.at, r: c.r, level: c.level, slope: c.slope, chance: c.chance, res: c.x[lookResDom]}
+			return past{has: true, at: c.at, r: c.r, level: c.level, slope: c.slope, chance: c.chance, res: c.x[lookResDom], fit: c.x[lookCorBest], width: c.width}
 		}
 	}
 	return t.last
@@ -256,11 +279,11 @@ type looks [numLooks]float32
 var lookNames = [numLooks]string{"cor_dom", "res_dom", "cor_best", "res_best", "share", "is_dom", "range", "width", "high", "low",
 	"area", "steep", "lean", "p_cor", "p_range", "t_cor", "t_range", "discord", "quiet", "quiet_pre", "level", "lag"}
 
-// look measures a candidate beside the patient's own templates.
-func (t *reader) look(d *detector, c *candidate) {
+// compare finds the template that a candidate looks most like.
+func (t *reader) compare(d *detector, c *candidate) {
 	x := &c.x
 	*x = looks{}
-	c.seen = true
+	c.fitted = true
 	c.template = -1
 	t.w.fill(&d.band, c.at)
 	best, dom := match{cor: -1, res: 4}, match{cor: -1, res: 4}
@@ -281,8 +304,21 @@ func (t *reader) look(d *detector, c *candidate) {
 		c.template = at
 	}
 	x[lookCorDom], x[lookResDom], x[lookCorBest], x[lookResBest], x[lookLag] = dom.cor, dom.res, best.cor, best.res, float32(best.lag)
+	if t.own.learned() && best.cor >= sameAt {
+		t.resize(d, c, best.size)
+	}
+}
+
+// look measures a candidate beside the patient's own templates.
+func (t *reader) look(d *detector, c *candidate) {
+	if !c.fitted {
+		t.compare(d, c)
+	}
+	c.seen = true
+	x := &c.x
+	lag := uint64(int(x[lookLag]))
 	var s shape
-	d.band.shape(c.at+uint64(best.lag), &s)
+	d.band.shape(c.at+lag, &s)
 	f := s.form()
 	var before, after float32
 	for i := range uint64(quietLen) {
@@ -292,8 +328,9 @@ func (t *reader) look(d *detector, c *candidate) {
 	steep := max(f.steep, 1)
 	x[lookQuiet], x[lookQuietPre] = (before+after)/(2*quietLen*steep), before/(quietLen*steep)
 	x[lookLevel] = ratio(c.level, d.signal.median())
-	x[lookDiscord] = discord(&d.band, c.at+uint64(best.lag), f)
-	if at < 0 {
+	x[lookDiscord] = discord(&d.band, c.at+lag, f)
+	c.step = step(&d.band, c.at, f)
+	if len(t.own.list) == 0 {
 		return
 	}
 	own := &t.own.list[t.own.dominant]
@@ -303,7 +340,7 @@ func (t *reader) look(d *detector, c *candidate) {
 		total += t.own.list[i].weight
 	}
 	if c.template >= 0 {
-		x[lookShare] = t.own.list[at].weight / total
+		x[lookShare] = t.own.list[c.template].weight / total
 	}
 	if c.template == t.own.dominant {
 		x[lookIsDom] = 1
@@ -316,6 +353,15 @@ func (t *reader) look(d *detector, c *candidate) {
 	x[lookLean] = ratio(f.high-f.low, f.high+f.low) - ratio(g.high-g.low, height)
 	x[lookPCor], x[lookPRange] = alike(s[qrsLen:qrsLen+pLen], own.v[qrsLen:qrsLen+pLen], f.pEnergy, g.pEnergy)
 	x[lookTCor], x[lookTRange] = alike(s[qrsLen+pLen:], own.v[qrsLen+pLen:], f.tEnergy, g.tEnergy)
+}
+
+// step is by how much the level of the signal differs before and after a complex, in shares of its height.
+func step(b *band, at uint64, f form) float32 {
+	var change float32
+	for i := range uint64(quietLen) {
+		change += b.low1(at+quietFrom+i) - b.low1(at-quietFrom-i)
+	}
+	return abs(ratio(change/quietLen, f.high+f.low))
 }
 
 // discord is positive where the T wave points the way of the QRS complex, in shares of its height.

@@ -27,12 +27,24 @@ const (
 	judgeBridgeLevel        // that peak's level over this one's
 	judgeBridgeLast         // and over the last beat's
 	judgeGap                // time to the next peak that is not much lower, in usual RRs
+	judgeLater              // best fit of a later peak
+	judgeLaterFar           // how far from the usual RR after the last beat that comes, in shares of it
+	judgeLaterGap           // and how far from this one
+	judgeSoon               // best fit of a peak within 400 ms
+	judgeMissed             // best fit of a peak between the last beat and this one
+	judgeLastFit            // of the last beat
+	judgePoor               // how high the peaks have been that fit nothing
+	judgeStep               // by how much the signal's level changes across it
+	judgeSteps              // and across the last beats
+	judgeUneven16           // median change of the last RRs
+	judgeWidth              // at half height over the last beat's
 	numJudge
 )
 
 var judgeNames = [numJudge]string{"rule", "level_noise", "level_threshold", "level_prev", "slope_prev", "since_rr", "since_slow", "between",
 	"next", "contrast", "uneven", "fit", "last_quiet", "last_chance", "last_res",
-	"bridge", "bridge_level", "bridge_last", "gap"}
+	"bridge", "bridge_level", "bridge_last", "gap",
+	"later", "later_far", "later_gap", "soon", "missed", "last_fit", "poor", "step", "steps", "uneven_16", "width_prev"}
 
 // What of the chance that a candidate is a beat decides.
 const (
@@ -55,29 +67,39 @@ func (t *reader) judgeFeatures(d *detector, i int, x *[numLooks + numJudge]float
 		j[judgePrev], j[judgeSlope] = ratio(c.level, b.level), ratio(c.slope, b.slope)
 		since := float32(c.at - b.at)
 		j[judgeSince], j[judgeSlow] = ratio(since, usual), ratio(since, max(t.rr.slow, 1))
-		j[judgeLastChance], j[judgeLastRes] = b.chance, b.res
+		j[judgeLastChance], j[judgeLastRes], j[judgeLastFit] = b.chance, b.res, b.fit
+		j[judgeWidth] = ratio(c.width, b.width)
 	}
 	for k := range t.list {
 		o := &t.list[k]
 		switch {
 		case k < i && o.at > b.at && o.verdict != accepted:
 			j[judgeBetween] = max(j[judgeBetween], ratio(o.level, c.level))
+			j[judgeMissed] = max(j[judgeMissed], o.x[lookCorBest])
 		case k > i && o.at <= c.at+lookAt:
 			j[judgeNext] = max(j[judgeNext], ratio(o.level, c.level))
+			j[judgeSoon] = max(j[judgeSoon], o.x[lookCorBest])
 		}
 	}
 	t.bridge(i, b, usual, j)
 	j[judgeContrast], j[judgeUneven] = d.contrast(), t.rr.irregularity(8)
 	j[judgeFit], j[judgeLastQuiet] = t.fit, t.noise
+	j[judgePoor], j[judgeStep], j[judgeSteps], j[judgeUneven16] = t.poor, c.step, t.steps, t.rr.unevenness()
 }
 
 // bridge looks for a later peak that comes when the beat after the last one
 // would be due: then what lies between them is less likely a beat.
 func (t *reader) bridge(i int, last past, usual float32, j []float32) {
 	c := &t.list[i]
-	j[judgeBridge], j[judgeGap] = 1, 2
+	j[judgeBridge], j[judgeGap], j[judgeLaterFar], j[judgeLaterGap] = 1, 2, 1, 2
 	for k := i + 1; k < len(t.list) && t.list[k].at <= c.at+lookAhead; k++ {
 		o := &t.list[k]
+		if o.x[lookCorBest] > j[judgeLater] {
+			j[judgeLater], j[judgeLaterGap] = o.x[lookCorBest], ratio(float32(o.at-c.at), usual)
+			if last.has {
+				j[judgeLaterFar] = abs(float32(o.at-last.at)/usual - 1)
+			}
+		}
 		if o.level > c.level/2 && j[judgeGap] == 2 {
 			j[judgeGap] = ratio(float32(o.at-c.at), usual)
 		}
@@ -187,7 +209,7 @@ func (t *reader) classify(i, next int, now uint64) {
 	if rr > 0 {
 		t.rr.push(rr)
 	}
-	t.last = past{has: true, at: c.at, r: c.r, level: c.level, slope: c.slope, chance: c.chance, res: c.x[lookResDom], template: c.template}
+	t.last = past{has: true, at: c.at, r: c.r, level: c.level, slope: c.slope, chance: c.chance, res: c.x[lookResDom], template: c.template, fit: c.x[lookCorBest], width: c.width}
 	t.ready = append(t.ready, b)
 }
 

@@ -22,6 +22,8 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	writeReaders(e, s.late)
 	writeEpisodes(e, s.live)
 	writeEpisodes(e, s.late)
+	writeSignals(e, s.live)
+	writeSignals(e, s.late)
 	return e.B, nil
 }
 
@@ -93,6 +95,8 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	readReaders(d, n.late)
 	readEpisodes(d, n.live)
 	readEpisodes(d, n.late)
+	readSignals(d, n.live)
+	readSignals(d, n.late)
 	if len(n.held) > 0 && n.live == nil {
 		d.Fail("runs are held for nothing")
 	}

@@ -182,5 +182,5 @@ func readPast(d *stages.Decoder) past {
 	if !d.Bool() {
 		return past{}
 	}
-	return past{true, d.Uint(), d.Uint(), d.Float32(), d.Float32(), d.Float32(), d.Float32(), int(d.Int())}
+	return past{has: true, at: d.Uint(), r: d.Uint(), level: d.Float32(), slope: d.Float32(), chance: d.Float32(), res: d.Float32(), template: int(d.Int())}
 }

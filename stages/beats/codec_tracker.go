@@ -128,7 +128,7 @@ func writePeak(e *stages.Encoder, p peak) {
 }
 
 func readPeak(d *stages.Decoder) peak {
-	return peak{d.Uint(), d.Uint(), d.Float32(), d.Float32()}
+	return peak{at: d.Uint(), r: d.Uint(), level: d.Float32(), slope: d.Float32()}
 }
 
 func writeBand(e *stages.Encoder, b *band) {

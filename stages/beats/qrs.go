@@ -4,8 +4,9 @@ import "slices"
 
 // Times of the detector in samples of internalRate.
 const (
-	dominance   = 36  // 200 ms: a peak is the highest within so much to each side; a heart does not beat twice in it (Pan and Tompkins 1985)
+	dominance   = 34  // 189 ms: a peak is the highest within so much to each side; a heart does not beat twice in 200 (Pan and Tompkins 1985), but may at 300 /min
 	tWindow     = 65  // 360 ms: a peak so soon after a beat may be its T wave (the same)
+	tallWindow  = 58  // 322 ms: and so soon after it, however steep, if it is blunt: a T wave may be as tall as 1.2 mV (AAMI EC13)
 	expire      = 306 // 1.7 s: a candidate is decided by then, so that its beat is said within 2 s
 	settle      = 18  // 100 ms after the begin of a signal in which its edge may look like a slope
 	slopeSpan   = 12  // 67 ms to each side of a peak: where its steepest slopes are
@@ -28,6 +29,7 @@ const (
 	searchShare    = 0.25 // of the way from noise to threshold, for what is searched back
 	searchAfter    = 1.5  // mean RR intervals without a beat
 	tSlope         = 0.5  // of the last beat's slope: below it, a peak within tWindow is a T wave
+	blunt          = 1.8  // times the last beat's width: above it, a peak within tallWindow is one
 	bothWays       = 0.1  // a QRS complex goes up and down; what goes one way is a step of the electrode (Hamilton 2002)
 	narrow         = 0.6  // of its height is left of a complex of 40 ms when it is smoothed over 17 ms, and less of a spike of 10 ms (IEC 60601-2-27)
 	lowest         = 0.15 // mV: deflections up to it are no beats (IEC 60601-2-27); smoothing only lowers them
@@ -43,6 +45,7 @@ type peak struct {
 	r     uint64  // of the R peak
 	level float32 // energy in mV; 0: no peak
 	slope float32 // steepest, in mV a slopeLag
+	width float32 // at half its height, in samples
 }
 
 // detector finds QRS complexes in one lead: peaks of the energy of its slope
@@ -123,18 +126,17 @@ func (d *detector) push(v float32) {
 		return
 	}
 	now := d.now()
-	rising := e > d.before
-	d.before = e
-	if e > d.top.level && rising {
-		d.top = peak{at: now, level: e}
-	} else if d.top.level > 0 && now-d.top.at >= dominance {
-		p := d.top
+	if p := d.top; p.level > 0 && now-p.at >= dominance {
 		d.top = peak{}
 		if d.measure(&p); p.level > leastShare*d.signal.median() {
 			d.seen = append(d.seen, p)
 		}
 		d.judge(p)
 	}
+	if e > d.top.level && e > d.before {
+		d.top = peak{at: now, level: e}
+	}
+	d.before = e
 	if !d.learned() {
 		d.learn(now, e)
 	} else {
@@ -167,6 +169,7 @@ func (d *detector) measure(p *peak) {
 	if best < narrow*sharp || d.height(p.at) <= lowest {
 		p.level = 0
 	}
+	p.width = d.width(p.at)
 }
 
 // height is the range of the low-passed signal around a peak in mV, added up
@@ -180,12 +183,38 @@ func (d *detector) height(at uint64) float32 {
 	return high - low
 }
 
+// width is for how long the low-passed signal stays, around the place where it
+// is farthest from what lies 150 ms before and after, more than half way there.
+func (d *detector) width(at uint64) float32 {
+	var v [stepSpan + 1]float32
+	for i := range stepSpan {
+		v[i+1] = v[i] + d.band.slope[(at-stepSpan+1+uint64(i)*slopeLag)%historyLen]
+	}
+	base, top := v[stepSpan]/2, 0
+	for i := range v {
+		if abs(v[i]-base) > abs(v[top]-base) {
+			top = i
+		}
+	}
+	half := (v[top] - base) / 2
+	over := func(i int) bool { return (v[i]-base-half)*half > 0 }
+	first, last := top, top
+	for first > 0 && over(first-1) {
+		first--
+	}
+	for last < stepSpan && over(last+1) {
+		last++
+	}
+	return float32(slopeLag * (last - first + 1))
+}
+
 // judge decides what is plain, and keeps what is not.
 func (d *detector) judge(p peak) {
 	switch {
 	case p.level == 0:
 	case !d.learned():
 		d.keep(p)
+	case d.isTall(p):
 	case p.level > d.level(p.at) && !d.isT(p):
 		d.accept(p)
 	default:
@@ -200,6 +229,12 @@ func (d *detector) judge(p peak) {
 // isT reports a peak that belongs to the last beat: soon after it, and not steep.
 func (d *detector) isT(p peak) bool {
 	return d.hasLast && p.at-d.last.at < tWindow && p.slope < tSlope*d.last.slope
+}
+
+// isTall reports a tall T wave: as steep as the last beat, but blunt. It is not
+// noise, from which beats have to stand out.
+func (d *detector) isTall(p peak) bool {
+	return d.hasLast && p.at-d.last.at < tallWindow && d.last.width > 0 && p.width > blunt*d.last.width
 }
 
 // contrast is how far the beats stand out from the other peaks, 0 to 1.
@@ -228,6 +263,17 @@ func (d *detector) accept(p peak) {
 	d.update()
 	d.last, d.hasLast, d.quiet = p, true, p.at
 	d.found = append(d.found, p)
+}
+
+// follow takes the levels of two beats that look like those before them at
+// another size: times is theirs over the one before.
+func (d *detector) follow(times, level float32) {
+	for i := range d.signal.v {
+		d.signal.v[i] = level
+		d.noise.v[i] *= times
+	}
+	d.signal.n = len(d.signal.v)
+	d.update()
 }
 
 func (d *detector) update() {

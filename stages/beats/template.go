@@ -110,6 +110,7 @@ type templates struct {
 type match struct {
 	cor, res float32 // correlation, -1 to 1; share of energy left when the template is taken away, 0 to about 4
 	lag      int     // samples by which the beat lies later
+	size     float32 // height over the template's
 }
 
 // window is the signal around a peak, with what correlating at each lag needs.
@@ -157,7 +158,7 @@ func (w *window) against(t *template) match {
 		}
 		dot := w.dot(t, lag)
 		if c := dot / float32(math.Sqrt(float64(ex)*float64(t.form.energy))); c > best.cor {
-			best = match{c, (ex + t.form.energy - 2*dot) / max(ex, t.form.energy), lag}
+			best = match{c, (ex + t.form.energy - 2*dot) / max(ex, t.form.energy), lag, ex / t.form.energy}
 		}
 	}
 	for lag := -maxLag; lag <= maxLag; lag += 3 {
@@ -171,6 +172,7 @@ func (w *window) against(t *template) match {
 			try(centre + step)
 		}
 	}
+	best.size = float32(math.Sqrt(float64(best.size)))
 	return best
 }
 

@@ -18,7 +18,7 @@ type tracker struct {
 }
 
 func newTracker() tracker {
-	return tracker{lead: -1, qrs: detector{band: newBand()}, read: reader{models: standard}}
+	return tracker{lead: -1, qrs: detector{band: newBand()}, read: reader{models: standard, agree: 1}}
 }
 
 // restart begins with the device's sample at base.

@@ -20,12 +20,14 @@ import trees  # noqa: E402
 
 # What a record is trained in: lead, noise, its channel, dB, its begin in s; weight for the judge.
 # Of electrode motion only the second channel: the first is what is tested.
-VARIANTS = {"0": (0, None, 0, 0, 0, 1.0), "1": (1, None, 0, 0, 0, 0.5), "em12": (0, "em", 1, 12, 60, 0.3),
-            "em6": (0, "em", 1, 6, 180, 0.3), "ma8": (0, "ma", 0, 8, 60, 0.3)}
+VARIANTS = {"0": (0, None, 0, 0, 0, 1.0), "1": (1, None, 0, 0, 0, 0.5), "em18": (0, "em", 1, 18, 120, 0.3), "em12": (0, "em", 1, 12, 60, 0.5),
+            "em6": (0, "em", 1, 6, 180, 0.3), "em12b": (1, "em", 1, 12, 100, 0.4), "em0": (0, "em", 1, 0, 20, 0.1),
+            "ma8": (0, "ma", 0, 8, 60, 0.3), "ma14": (1, "ma", 1, 14, 160, 0.2), "bw0": (0, "bw", 1, 0, 90, 0.2)}
 PARAMETERS = dict(objective="binary", feature_fraction=0.5, bagging_fraction=0.7, bagging_freq=1, lambda_l2=20, max_bin=63,
                   verbose=-1, num_threads=1, seed=7, deterministic=True, force_row_wise=True)
 JUDGE = dict(PARAMETERS, num_leaves=10, min_data_in_leaf=100, learning_rate=0.1)
 CLASS = dict(PARAMETERS, num_leaves=8, min_data_in_leaf=60, learning_rate=0.08)
+ROUNDS = 60  # trees of the judge
 KEEP = 0.04  # of the plain candidates: there are far too many
 WINDOW = 54  # samples at 360 Hz
 
@@ -36,16 +38,27 @@ def jobs():
         for key, (lead, kind, column, db, begin, _) in VARIANTS.items():
             x, rate = signal(r, lead)
             if kind:
-                x = mix(x, rate, ref, cls, noise(kind, column), db, shift=int(r) * 7919 % 600000, begin=begin)
+                x = mix(x, rate, ref, cls, noise(kind, column), db, shift=(int(r) * 7919 + begin * 3571) % 600000, begin=begin)
             yield dict(key=f"{r}_{key}", signal=x, rate=rate)
 
 
-def candidates(out, names):
-    """Features, whether it is a beat, weight."""
+def judged(work):
+    """Candidates as they are met when a judge is at work: the first one learns from what the rules alone would do."""
+    out, names = features(list(jobs()), work)
+    first = os.path.join(work, "first")
+    os.makedirs(first, exist_ok=True)
+    fit(JUDGE, candidates(out, names), names["judge"][2:], ROUNDS, os.path.join(first, "judge.trees"))
+    again = [dict(key=f"{r}_{key}", rate=360.0, models=first) for r in records() for key in VARIANTS]
+    more, names = features(again, work)
+    return {k: {"judge": np.concatenate([out[k]["judge"], more[k]["judge"]])} for k in out}, names
+
+
+def candidates(out, names, of=None):
+    """Features, whether it is a beat, weight, of the records named."""
     rng = np.random.default_rng(1)
     name = names["judge"][2:]
     xs, ys, ws = [], [], []
-    for r in records():
+    for r in of or records():
         ref, _, spans = reference(r)
         for key, v in VARIANTS.items():
             j = out[f"{r}_{key}"]["judge"]
@@ -83,8 +96,8 @@ def fit(parameters, data, names, rounds, path):
 def main():
     work = sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()
     to = os.path.dirname(HERE)
-    out, names = features(list(jobs()), work)
-    fit(JUDGE, candidates(out, names), names["judge"][2:], 60, os.path.join(to, "judge.trees"))
+    out, names = judged(work)
+    fit(JUDGE, candidates(out, names), names["judge"][2:], ROUNDS, os.path.join(to, "judge.trees"))
     out, names = features([dict(key=f"{r}_0", rate=360.0, models=to) for r in records()], work)
     for label in "VS":
         fit(CLASS, beats(out, label), names["class"][4:], 100, os.path.join(to, label.lower() + ".trees"))
