@@ -12,6 +12,7 @@ const (
 	slopeSpan   = 12  // 67 ms to each side of a peak: where its steepest slopes are
 	stepSpan    = 27  // 150 ms to each side of a peak: where a complex, however wide, goes up and down
 	peakSpan    = 14  // 78 ms to each side of a peak: where its R peak is
+	bluntFrom   = 18  // 100 ms at half its height: a ventricular beat is not so blunt
 	learnBlock  = 180 // 1 s
 	learnBlocks = 3   // looked at before the first beat is said
 	rrNominal   = 180 // 1 s, until an interval has been measured
@@ -231,10 +232,10 @@ func (d *detector) isT(p peak) bool {
 	return d.hasLast && p.at-d.last.at < tWindow && p.slope < tSlope*d.last.slope
 }
 
-// isTall reports a tall T wave: as steep as the last beat, but blunt. It is not
+// isTall reports a tall T wave: as steep as the last beat, but blunt, and so with less energy in it. It is not
 // noise, from which beats have to stand out.
 func (d *detector) isTall(p peak) bool {
-	return d.hasLast && p.at-d.last.at < tallWindow && d.last.width > 0 && p.width > blunt*d.last.width
+	return d.hasLast && p.at-d.last.at < tallWindow && d.last.width > 0 && p.width > max(blunt*d.last.width, bluntFrom) && p.level < d.last.level
 }
 
 // contrast is how far the beats stand out from the other peaks, 0 to 1.
