@@ -78,17 +78,16 @@ func (r *Record) Frames(o FrameOptions) iter.Seq2[*topics.Frame, error] {
 			yield(nil, fmt.Errorf("frames of record %s: %w", r.Name, err))
 			return
 		}
-		for row, err := range r.Rows() {
+		for b, err := range r.blocks(c.size) {
+			if b.rows == c.size || err == nil && b.rows > 0 {
+				if c.take(b); !yield(c.cut(), nil) {
+					return
+				}
+			}
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if c.add(row); c.count == c.size && !yield(c.cut(), nil) {
-				return
-			}
-		}
-		if c.count > 0 && !yield(c.cut(), nil) {
-			return
 		}
 		if o.Lost > 0 {
 			yield(c.lost(), nil)
@@ -96,15 +95,15 @@ func (r *Record) Frames(o FrameOptions) iter.Seq2[*topics.Frame, error] {
 	}
 }
 
-// cutter gathers rows until they are a frame.
+// cutter makes frames of rows.
 type cutter struct {
 	options FrameOptions
 	record  *Record
 	leads   []lead
-	size    int // rows a frame
-	done    int // rows in earlier frames
-	count   int // rows gathered
-	values  [][]int32
+	size    int       // rows a frame
+	done    int       // rows in earlier frames
+	count   int       // rows of this one
+	values  [][]int32 // of each lead
 }
 
 func (r *Record) newCutter(o FrameOptions) (*cutter, error) {
@@ -134,11 +133,11 @@ func (r *Record) newCutter(o FrameOptions) (*cutter, error) {
 	return &cutter{options: o, record: r, leads: leads, size: size, values: make([][]int32, len(leads))}, nil
 }
 
-func (c *cutter) add(row []int32) {
+func (c *cutter) take(b block) {
 	for i, l := range c.leads {
-		c.values[i] = append(c.values[i], row[l.column])
+		c.values[i] = b.columns[l.column][:b.rows]
 	}
-	c.count++
+	c.count = b.rows
 }
 
 // at is the sample time of row n in µs.
@@ -156,27 +155,36 @@ func (c *cutter) lost() *topics.Frame {
 }
 
 func (c *cutter) cut() *topics.Frame {
+	// All of a frame is allocated at once: it lives and dies together.
+	f := new(struct {
+		frame   topics.Frame
+		kind    topics.Frame_Samples
+		samples topics.Samples
+	})
+	f.frame.Patient, f.frame.Kind, f.kind.Samples = c.options.Patient, &f.kind, &f.samples
 	missing, absent := c.missing()
-	s := &topics.Samples{
-		Device: c.options.Device, Boot: c.options.Boot, First: c.options.First + uint64(c.done),
-		Rate: c.record.Rate, Count: uint32(c.count), Missing: missing,
-		TimeUs: c.at(c.done), ArrivalUs: c.at(c.done + c.count),
-	}
+	s := &f.samples
+	s.Device, s.Boot, s.First = c.options.Device, c.options.Boot, c.options.First+uint64(c.done)
+	s.Rate, s.Count, s.Missing = c.record.Rate, uint32(c.count), missing
+	s.TimeUs, s.ArrivalUs = c.at(c.done), c.at(c.done+c.count)
+	leads, all := make([]topics.Lead, len(c.leads)), make([]int32, len(c.leads)*c.count)
+	s.Leads = make([]*topics.Lead, len(c.leads))
 	for i, l := range c.leads {
-		signal := c.record.Signals[l.column]
-		s.Leads = append(s.Leads, &topics.Lead{
-			Name: l.name, MicrovoltsPerCount: signal.MicrovoltsPerCount(),
-			Off:    slices.Index(c.values[i], Missing) >= 0 && count(c.values[i]) != absent,
-			Deltas: deltas(c.values[i], int32(signal.Baseline)),
-		})
-		c.values[i] = c.values[i][:0]
+		signal := &c.record.Signals[l.column]
+		to, lead := all[i*c.count:(i+1)*c.count:(i+1)*c.count], &leads[i]
+		n := deltas(to, c.values[i], int32(signal.Baseline))
+		lead.Name, lead.MicrovoltsPerCount, lead.Off, lead.Deltas = l.name, signal.MicrovoltsPerCount(), n > absent, to
+		s.Leads[i] = lead
 	}
 	c.done, c.count = c.done+c.count, 0
-	return &topics.Frame{Patient: c.options.Patient, Kind: &topics.Frame_Samples{Samples: s}}
+	return &f.frame
 }
 
 // missing is the bitmap of the samples that no lead has, and their number.
 func (c *cutter) missing() (bitmap []byte, n int) {
+	if !slices.ContainsFunc(c.values, func(v []int32) bool { return slices.Contains(v, Missing) }) {
+		return nil, 0
+	}
 	for i := range c.count {
 		if slices.ContainsFunc(c.values, func(v []int32) bool { return v[i] != Missing }) {
 			continue
@@ -190,26 +198,18 @@ func (c *cutter) missing() (bitmap []byte, n int) {
 	return bitmap, n
 }
 
-func count(values []int32) (missing int) {
-	for _, v := range values {
-		if v == Missing {
-			missing++
-		}
-	}
-	return missing
-}
-
-// deltas are counts above the baseline, the first and then the differences; a
-// missing sample repeats the one before.
-func deltas(values []int32, baseline int32) []int32 {
-	out := make([]int32, len(values))
-	last := int32(0)
+// deltas gives counts above the baseline, the first and then the differences,
+// and how many samples are missing: each repeats the one before.
+func deltas(to, values []int32, baseline int32) (missing int) {
+	to = to[:len(values)]
+	last := baseline
 	for i, v := range values {
 		if v == Missing {
+			missing++
 			continue
 		}
-		out[i] = v - baseline - last
-		last = v - baseline
+		to[i] = v - last
+		last = v
 	}
-	return out
+	return missing
 }

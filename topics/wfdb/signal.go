@@ -15,14 +15,95 @@ import (
 // ends the sequence with a nil row.
 func (r *Record) Rows() iter.Seq2[[]int32, error] {
 	return func(yield func([]int32, error) bool) {
+		row := make([]int32, len(r.Signals))
+		for b, err := range r.blocks(blockRows) {
+			for n := range b.rows {
+				for i, c := range b.columns {
+					row[i] = c[n]
+				}
+				if !yield(row, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}
+
+const blockRows = 64
+
+// block is a run of rows, by column. It is overwritten by the next.
+type block struct {
+	rows    int
+	columns [][]int32 // of each signal
+}
+
+// blocks reads the samples from the beginning, size rows at a time and fewer
+// at the end. An error comes with the rows before it, and ends the sequence.
+func (r *Record) blocks(size int) iter.Seq2[block, error] {
+	return func(yield func(block, error) bool) {
 		if len(r.Signals) == 0 {
 			return
 		}
-		stopped, err := r.read(func(row []int32) bool { return yield(row, nil) })
-		if err != nil && !stopped {
-			yield(nil, fmt.Errorf("read the samples of %s: %w", r.Name, err))
+		columns, err := r.openColumns()
+		defer func() {
+			for _, c := range columns {
+				c.file.Close()
+			}
+		}()
+		if err != nil {
+			yield(block{}, r.failed(err))
+			return
+		}
+		b := block{columns: make([][]int32, len(r.Signals))}
+		for i := range b.columns {
+			b.columns[i] = make([]int32, size)
+		}
+		sums := make([]uint16, len(r.Signals))
+		for done := 0; ; {
+			want := size
+			if r.Length > 0 {
+				want = min(size, r.Length-done)
+			}
+			over, err := r.read(columns, &b, want, done, sums)
+			done += b.rows
+			if over = over || err == nil && r.Length > 0 && done == r.Length; over && err == nil {
+				err = r.verify(sums)
+			}
+			if err != nil {
+				err = r.failed(err)
+			}
+			if !yield(b, err) || over || err != nil {
+				return
+			}
 		}
 	}
+}
+
+func (r *Record) failed(err error) error {
+	return fmt.Errorf("read the samples of %s: %w", r.Name, err)
+}
+
+// read fills a block with up to want rows, of which done came before. over
+// says that the file of a record of unknown length has ended.
+func (r *Record) read(columns []column, b *block, want, done int, sums []uint16) (over bool, err error) {
+	b.rows = want
+	at := 0
+	for i := range columns {
+		c := &columns[i]
+		n, bad := c.rows(b.columns[at:at+c.signals], b.rows, sums[at:at+c.signals])
+		if bad != nil { // at an earlier row than in the columns before
+			b.rows = n
+			if over = bad == io.EOF && r.Length == 0 && i == 0; !over {
+				err = fmt.Errorf("%s, sample %d: %w", r.Signals[at].File, done+n, cutOff(bad))
+			}
+		}
+		at += c.signals
+	}
+	return over && err == nil, err
 }
 
 // Samples reads all samples: for each signal its values in counts, or Missing.
@@ -37,38 +118,6 @@ func (r *Record) Samples() ([][]int32, error) {
 		}
 	}
 	return all, nil
-}
-
-func (r *Record) read(yield func([]int32) bool) (stopped bool, err error) {
-	columns, err := r.openColumns()
-	defer func() {
-		for _, c := range columns {
-			c.file.Close()
-		}
-	}()
-	if err != nil {
-		return false, err
-	}
-	row := make([]int32, len(r.Signals))
-	sums := make([]uint16, len(r.Signals))
-	for n := 0; r.Length == 0 || n < r.Length; n++ {
-		at := 0
-		for i := range columns {
-			c := &columns[i]
-			err := c.row(row[at:at+c.signals], sums[at:at+c.signals])
-			if err == io.EOF && r.Length == 0 && i == 0 {
-				return false, r.verify(sums)
-			}
-			if err != nil {
-				return false, fmt.Errorf("%s, sample %d: %w", r.Signals[at].File, n, cutOff(err))
-			}
-			at += c.signals
-		}
-		if !yield(row) {
-			return true, nil
-		}
-	}
-	return false, r.verify(sums)
 }
 
 // ErrChecksum says that the samples of a signal are not those its header was written for.
@@ -139,61 +188,89 @@ func (r *Record) openColumns() ([]column, error) {
 	return columns, nil
 }
 
-// row reads one sample of each signal; io.EOF means that there is none at all.
-func (c *column) row(row []int32, sums []uint16) error {
-	if c.whole(row) {
-		for i, v := range row {
+// rows reads up to n samples of each signal and says how many came before an
+// error; io.EOF means that there is none at all of the next.
+func (c *column) rows(to [][]int32, n int, sums []uint16) (int, error) {
+	for done := 0; done < n; {
+		if k := c.whole(to, done, n, sums); k > 0 {
+			done += k
+			continue
+		}
+		for i := range to {
+			v, err := c.next()
+			if err != nil {
+				if i > 0 {
+					err = cutOff(err)
+				}
+				return done, err
+			}
 			sums[i] += uint16(v)
-			if v == c.invalid {
-				row[i] = Missing
-			}
+			to[i][done] = c.valid(v)
 		}
-		return nil
+		done++
 	}
-	for i := range row {
-		v, err := c.next()
-		if err != nil {
-			if i > 0 {
-				err = cutOff(err)
-			}
-			return err
-		}
-		sums[i] += uint16(v)
-		if v == c.invalid {
-			v = Missing
-		}
-		row[i] = v
-	}
-	return nil
+	return n, nil
 }
 
-// whole reads a row at once where it begins at a byte and is all there, which
-// is nearly always; else it reads nothing, and next goes on where it was.
-func (c *column) whole(row []int32) bool {
-	size := 2 * len(row)
+func (c *column) valid(v int32) int32 {
+	if v == c.invalid {
+		return Missing
+	}
+	return v
+}
+
+// whole reads the rows from..n that are there at once and begin at a byte,
+// which is nearly all; where it reads none, next goes on where it was.
+func (c *column) whole(to [][]int32, from, n int, sums []uint16) int {
+	size := 2 * len(to)
 	if c.format == 212 {
-		if size = len(row) / 2 * 3; len(row)%2 != 0 || c.half {
-			return false
+		if size = len(to) / 2 * 3; len(to)%2 != 0 || c.half {
+			return 0
 		}
 	}
 	if len(c.ahead) < size && !c.look(size) {
-		return false
+		return 0
 	}
-	b := c.ahead[:size]
-	c.ahead = c.ahead[size:]
+	n = min(n-from, len(c.ahead)/size)
+	b := c.ahead[:n*size]
+	c.ahead = c.ahead[n*size:]
 	if c.format == 16 {
-		for i := range row {
-			row[i] = int32(int8(b[2*i+1]))<<8 | int32(b[2*i])
+		for i := range to {
+			sums[i] += c.words(to[i][from:from+n], b[2*i:], size)
 		}
-		return true
+		return n
 	}
-	for i := 0; i < len(row); i += 2 {
-		low, upper, second := b[0], b[1], b[2]
-		b = b[3:]
-		row[i] = int32(int8(upper<<4))>>4<<8 | int32(low)
-		row[i+1] = int32(int8(upper))>>4<<8 | int32(second)
+	for i := 0; i < len(to); i += 2 {
+		first, second := c.pairs(to[i][from:from+n], to[i+1][from:from+n], b[i/2*3:], size)
+		sums[i] += first
+		sums[i+1] += second
 	}
-	return true
+	return n
+}
+
+// words reads samples of format 16 that lie step bytes apart, and gives their sum.
+func (c *column) words(to []int32, b []byte, step int) (sum uint16) {
+	for i := range to {
+		v := int32(int8(b[1]))<<8 | int32(b[0])
+		sum += uint16(v)
+		to[i] = c.valid(v)
+		b = b[min(step, len(b)):]
+	}
+	return sum
+}
+
+// pairs reads pairs of samples of format 212 that lie step bytes apart.
+func (c *column) pairs(to, other []int32, b []byte, step int) (first, second uint16) {
+	other = other[:len(to)]
+	for i := range to {
+		low, upper, last := b[0], b[1], b[2]
+		v, w := int32(int8(upper<<4))>>4<<8|int32(low), int32(int8(upper))>>4<<8|int32(last)
+		first += uint16(v)
+		second += uint16(w)
+		to[i], other[i] = c.valid(v), c.valid(w)
+		b = b[min(step, len(b)):]
+	}
+	return first, second
 }
 
 // look gives back what was taken of ahead, and looks ahead as far as is
