@@ -52,8 +52,9 @@ type analysis struct {
 	held          []float32 // the last value of each lead that no pace pulse covered
 	pulses        []uint64  // pace pulses of the last seconds, in order
 
-	kernel *kernel // of rate
-	walks  []walk  // used within fold
+	kernel *kernel        // of rate
+	walks  []walk         // used within fold
+	mv     [chunk]float32 // used within walk
 }
 
 // walk is how far the deltas of a lead have been added up.
@@ -179,23 +180,57 @@ func (a *analysis) walk(s *topics.Samples, i int, begin, end uint64) {
 	case a.spare.lead:
 		t = &a.spare
 	}
-	step, second, gain := max(int(a.rate*slopeStep+0.5), 1), int(math.Ceil(a.rate)), l.gain/1000
-	for ; w.at < to; w.at++ {
-		w.count += int64(deltas[w.at])
-		x := bounded(float64(w.count) * gain)
-		if l.quality.add(x, isRail(w.count), step); l.quality.counts >= second {
-			l.quality.close()
-			if i == a.chosen.lead {
-				a.compare()
-			}
-		}
-		if len(a.pulses) > 0 && a.blanked(w, s.GetFirst()+uint64(w.at)) {
-			x = a.held[i]
-		} else {
-			a.held[i] = x
+	step, second := max(int(a.rate*slopeStep+0.5), 1), int(math.Ceil(a.rate))
+	for w.at < to {
+		v := a.mv[:max(min(to-w.at, chunk, second-l.quality.counts), 1)]
+		first := s.GetFirst() + uint64(w.at)
+		l.quality.add(v, w.millivolts(v, deltas, l.gain/1000), step)
+		a.blank(i, v, first)
+		last := len(v)
+		if l.quality.counts >= second {
+			last--
 		}
 		if t != nil {
-			t.push(x)
+			t.take(v[:last])
+		}
+		if last == len(v) {
+			continue
+		}
+		if l.quality.close(); i == a.chosen.lead {
+			a.compare()
+		}
+		if t != nil {
+			t.take(v[last:])
+		}
+	}
+}
+
+// millivolts fills v with the next samples, and says how many are at a rail.
+func (w *walk) millivolts(v []float32, deltas []int32, gain float64) (rails int) {
+	count := w.count
+	for i, d := range deltas[w.at:][:len(v)] {
+		count += int64(d)
+		if isRail(count) {
+			rails++
+		}
+		v[i] = bounded(float64(count) * gain)
+	}
+	w.count, w.at = count, w.at+len(v)
+	return rails
+}
+
+// blank takes out what pace pulses cover of lead i's samples, of which the
+// device's first is given.
+func (a *analysis) blank(i int, v []float32, first uint64) {
+	if len(a.pulses) == 0 {
+		a.held[i] = v[len(v)-1]
+		return
+	}
+	for k, x := range v {
+		if a.blanked(&a.walks[i], first+uint64(k)) {
+			v[k] = a.held[i]
+		} else {
+			a.held[i] = x
 		}
 	}
 }

@@ -65,7 +65,8 @@ type reader struct {
 	size  resized // beats like those before them, but of another size
 	ready []beat  // handed over, in order; the analysis takes them
 
-	w window // used within look
+	w   window // used within look
+	due uint64 // before which nothing is to be decided, while no peak comes
 }
 
 // past is a beat that has been said.
@@ -85,12 +86,15 @@ type past struct {
 // patient's own shapes and intervals stay.
 func (t *reader) restart() {
 	t.list, t.ready = t.list[:0], t.ready[:0]
-	t.last = past{}
+	t.last, t.due = past{}, 0
 }
 
 // push takes the peaks that the detector has seen, those that it takes for
 // beats, and the time.
 func (t *reader) push(d *detector) {
+	if len(d.seen) == 0 && len(d.found) == 0 && (len(t.list) == 0 || d.now() < t.due) {
+		return
+	}
 	for _, p := range d.seen {
 		if len(t.list) == maxOpen {
 			t.list = slices.Delete(t.list, 0, 1)
@@ -110,9 +114,28 @@ func (t *reader) push(d *detector) {
 		}
 	}
 	d.found = d.found[:0]
-	if len(t.list) > 0 {
-		t.advance(d, d.now())
+	if now := d.now(); len(t.list) > 0 {
+		t.advance(d, now)
+		t.due = t.next()
 	}
+}
+
+// next is the time at which advance has to decide something, unless a peak comes before.
+func (t *reader) next() uint64 {
+	due := uint64(math.MaxUint64)
+	for i := range t.list {
+		switch c := &t.list[i]; {
+		case !c.seen:
+			due = min(due, c.at+lookAt)
+		case !c.measured:
+			due = min(due, c.at+lookAhead)
+		case c.verdict == open:
+			due = min(due, c.at+expire+1)
+		case c.verdict == accepted:
+			due = min(due, c.at+decideBy)
+		}
+	}
+	return due
 }
 
 // advance decides what is due at a time.
@@ -400,9 +423,5 @@ func ratio(a, b float32) float32 {
 	return max(min(a/b, 100), -100)
 }
 
-func abs(v float32) float32 {
-	if v < 0 {
-		return -v
-	}
-	return v
-}
+// abs does not branch: signs cannot be predicted.
+func abs(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^ (1 << 31)) }

@@ -16,9 +16,9 @@ func writeTracker(e *stages.Encoder, t *tracker) {
 	r := &t.rs
 	e.Uint(r.in)
 	e.Uint(r.out)
-	e.Uint(uint64(r.at))
+	e.Uint(0) // earlier versions kept a ring, which began here
 	if r.in > 0 {
-		for _, v := range r.ring[:r.k.taps] {
+		for _, v := range r.line[:r.k.taps] {
 			e.Float32(v)
 		}
 	}
@@ -44,14 +44,15 @@ func readTracker(d *stages.Decoder, k *kernel, leads int) tracker {
 		d.Fail("place %d of %d", at, k.taps)
 		return newTracker()
 	}
-	r.at = int(at)
 	if r.in > 0 {
 		for i := range k.taps {
-			r.ring[i] = d.Float32()
-			r.ring[i+k.taps] = r.ring[i]
+			r.line[(i+k.taps-int(at))%k.taps] = d.Float32()
 		}
 	}
-	r.plan()
+	if r.plan(); r.ready <= r.in {
+		d.Fail("%d samples of which %d were made", r.in, r.out)
+		return newTracker()
+	}
 	readDetector(d, &t.qrs)
 	return t
 }
@@ -136,11 +137,11 @@ func writeBand(e *stages.Encoder, b *band) {
 	if b.n == 0 {
 		return
 	}
-	for _, m := range []*mean{&b.smooth, &b.low, &b.high, &b.energy} {
-		e.Uint(uint64(m.at))
-		e.Float(m.sum)
-		for _, v := range m.ring {
-			e.Float32(v)
+	for _, m := range b.means() {
+		e.Uint(b.n % m.len) // earlier versions kept a ring a mean, by time
+		e.Float(*m.sum)
+		for i := range m.len {
+			e.Float32(m.of[m.at(b.n, i)])
 		}
 	}
 	lowed := b.newest()
@@ -149,6 +150,22 @@ func writeBand(e *stages.Encoder, b *band) {
 			e.Float32(v)
 		}
 	}
+}
+
+// mean is one of a band's moving averages, over the last len values of a signal.
+type mean struct {
+	sum *float64
+	len uint64
+	of  []float32
+}
+
+func (b *band) means() [4]mean {
+	return [4]mean{{&b.smooth, smoothLen, b.raw[:]}, {&b.low, lowLen, b.smoothed[:]}, {&b.high, highLen, b.lowed[:]}, {&b.energy, energyLen, b.rises[:]}}
+}
+
+// at is where the newest value is of those whose time has the remainder i, when n have been taken.
+func (m *mean) at(n, i uint64) uint64 {
+	return (n - 1 - (n-1+m.len-i)%m.len) % uint64(len(m.of))
 }
 
 // newest are the last alignLen of the low-passed signal by their sample.
@@ -163,15 +180,14 @@ func readBand(d *stages.Decoder, b *band) {
 	if b.n = d.Uint(); b.n == 0 {
 		return
 	}
-	for _, m := range []*mean{&b.smooth, &b.low, &b.high, &b.energy} {
-		at := d.Uint()
-		if at >= uint64(len(m.ring)) {
-			d.Fail("place %d of %d", at, len(m.ring))
+	for _, m := range b.means() {
+		if at := d.Uint(); at != b.n%m.len {
+			d.Fail("place %d of %d", at, m.len)
 			return
 		}
-		m.at, m.sum = int(at), d.Float()
-		for i := range m.ring {
-			m.ring[i] = d.Float32()
+		*m.sum = d.Float()
+		for i := range m.len {
+			m.of[m.at(b.n, i)] = d.Float32()
 		}
 	}
 	var lowed [alignLen]float32

@@ -1,5 +1,7 @@
 package beats
 
+import "math"
+
 // Times of the search for fibrillation.
 const (
 	waveHalf = 2                // samples of internalRate for one of the waveform
@@ -37,35 +39,65 @@ type look struct {
 
 func (w *waveform) restart() { *w = waveform{} }
 
-// push takes a sample in mV, of which at have been taken. Each second it looks at the last four.
-func (w *waveform) push(v float32, at uint64) {
-	if w.add(v) {
-		w.look(at)
+// take takes samples in mV, before which at have been taken. Each second it looks at the last four.
+func (w *waveform) take(v []float32, at uint64) {
+	for len(v) > 0 {
+		n := min(len(v), chunk, waveStep-int(w.n%waveStep))
+		at += uint64(n)
+		if w.add(v[:n]) {
+			w.look(at)
+		}
+		v = v[n:]
 	}
 }
 
-// add takes a sample and reports that it is time to look.
-func (w *waveform) add(v float32) bool {
+// add takes up to chunk samples, and none beyond the next second's begin. It reports that it is time to look.
+func (w *waveform) add(v []float32) bool {
 	if w.n == 0 {
 		for i := range w.line {
-			w.line[i] = v
+			w.line[i] = v[0]
 		}
-		w.drift = [2]float32{v, 0}
+		w.drift = [2]float32{v[0], 0}
 	}
-	w.line[w.n%waveLine] = v
-	w.n++
-	if w.n%waveHalf != 0 {
-		return false
+	var x [waveLine + chunk]float32 // in order
+	for i := range waveLine {
+		x[i] = w.line[(w.n+uint64(i))%waveLine]
 	}
-	// Means over three and four samples: nothing is left of 45 and 60 Hz, 1/40 of 50 Hz.
-	l, n := &w.line, w.n
-	v = (l[n%waveLine] + l[(n+5)%waveLine] + 2*(l[(n+1)%waveLine]+l[(n+4)%waveLine]) + 3*(l[(n+2)%waveLine]+l[(n+3)%waveLine])) / 12
-	for i := range w.drift {
-		w.drift[i] += waveBase * (v - w.drift[i])
-		v -= w.drift[i]
+	end := waveLine + copy(x[waveLine:], v)
+	i := waveLine + int(w.n+1)%waveHalf
+	slot := int((w.n + 2) / waveHalf % waveLen)
+	slow, slower := w.drift[0], w.drift[1]
+	for ; i < end; i += waveHalf {
+		// Means over three and four samples: nothing is left of 45 and 60 Hz, 1/40 of 50 Hz.
+		l := x[i-5 : i+1 : i+1]
+		v := (l[0] + l[5] + 2*(l[1]+l[4]) + 3*(l[2]+l[3])) / 12
+		slow += waveBase * (v - slow)
+		v -= slow
+		slower += waveBase * (v - slower)
+		v -= slower
+		w.ring[slot] = counted(v)
+		if slot++; slot == waveLen {
+			slot = 0
+		}
 	}
-	w.ring[n/waveHalf%waveLen] = int16(min(max(v/waveUnit, -32767), 32767))
-	return n%waveStep == 0 && n >= waveLen*waveHalf
+	w.drift = [2]float32{slow, slower}
+	w.n += uint64(len(v))
+	for i := range waveLine {
+		w.line[(w.n+uint64(i))%waveLine] = x[end-waveLine+i]
+	}
+	return w.n%waveStep == 0 && w.n >= waveLen*waveHalf
+}
+
+// counted is a value in mV in waveUnit, within what the ring holds.
+func counted(mv float32) int16 {
+	v := mv / waveUnit
+	if v > math.MaxInt16 {
+		return math.MaxInt16
+	}
+	if v < -math.MaxInt16 {
+		return -math.MaxInt16
+	}
+	return int16(v)
 }
 
 // look judges the last four seconds.
@@ -84,10 +116,12 @@ func (w *waveform) look(at uint64) {
 // window gives the last four seconds in mV, oldest first.
 func (w *waveform) window(x *[waveLen]float32) {
 	oldest := int((w.n/waveHalf + 1) % waveLen)
-	for i := range x {
-		x[i] = float32(w.ring[oldest]) * waveUnit
-		if oldest++; oldest == waveLen {
-			oldest = 0
-		}
+	recent := w.ring[oldest:]
+	for i, v := range recent {
+		x[i] = float32(v) * waveUnit
+	}
+	y := x[len(recent):]
+	for i, v := range w.ring[:oldest] {
+		y[i] = float32(v) * waveUnit
 	}
 }

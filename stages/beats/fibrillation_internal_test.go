@@ -64,7 +64,7 @@ func TestSpectrum(t *testing.T) {
 func BenchmarkLook(b *testing.B) {
 	var w waveform
 	for i := range waveLen * waveHalf {
-		w.add(float32(math.Sin(float64(i)/6) + 0.3*math.Sin(float64(i)/23)))
+		w.add([]float32{float32(math.Sin(float64(i)/6) + 0.3*math.Sin(float64(i)/23))})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -77,7 +77,7 @@ func BenchmarkLook(b *testing.B) {
 func BenchmarkPlainLook(b *testing.B) {
 	var w waveform
 	for i := range waveLen * waveHalf {
-		w.add(float32(math.Exp(-math.Pow(float64(i%150-75)/3, 2))))
+		w.add([]float32{float32(math.Exp(-math.Pow(float64(i%150-75)/3, 2)))})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

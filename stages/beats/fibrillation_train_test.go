@@ -52,9 +52,8 @@ func writeFeatures(t *testing.T, path string, rate float64, signal []byte) {
 	tr := newTracker()
 	tr.restart(newKernel(rate), 0)
 	for ; len(signal) >= 4; signal = signal[4:] {
-		tr.rs.push(math.Float32frombits(binary.LittleEndian.Uint32(signal)))
-		for y, ok := tr.rs.pull(); ok; y, ok = tr.rs.pull() {
-			if !tr.wave.add(y) {
+		for _, y := range tr.rs.take([]float32{math.Float32frombits(binary.LittleEndian.Uint32(signal))}) {
+			if !tr.wave.add([]float32{y}) {
 				continue
 			}
 			var f features

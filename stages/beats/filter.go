@@ -1,33 +1,5 @@
 package beats
 
-// mean is a moving average over a fixed number of samples. Its sum is kept in
-// 64 bits, where adding and taking away 32-bit values leaves no drift that matters.
-type mean struct {
-	ring  []float32
-	at    int
-	sum   float64
-	scale float64
-}
-
-func newMean(n int) mean { return mean{ring: make([]float32, n), scale: 1 / float64(n)} }
-
-func (m *mean) fill(v float32) {
-	for i := range m.ring {
-		m.ring[i] = v
-	}
-	m.at, m.sum = 0, float64(v)*float64(len(m.ring))
-}
-
-func (m *mean) push(v float32) float32 {
-	old := &m.ring[m.at]
-	m.sum += float64(v) - float64(*old)
-	*old = v
-	if m.at++; m.at == len(m.ring) {
-		m.at = 0
-	}
-	return float32(m.sum * m.scale)
-}
-
 // Lengths of the filters in samples of internalRate. All are symmetric, so
 // that every delay is known exactly.
 const (
@@ -44,34 +16,30 @@ const (
 
 	historyLen = 128 // samples of the wave and its slope that are kept; a power of two
 	alignLen   = 32  // of the signals that wait for their baseline; a power of two
+	riseLen    = 16  // a power of two
 	shapeRing  = 256 // of the low-passed signal, 1.4 s: what a beat looks like is taken from it late; a power of two
 )
 
 // band is the chain from the signal to the energy of its slope, after
 // Hamilton and Tompkins (1986) and Hamilton (2002): moving averages take the band of the QRS
-// complex, the slope is rectified and summed over the width of one.
+// complex, the slope is rectified and summed over the width of one. The
+// averages' sums are kept in 64 bits, where adding and taking away 32-bit values leaves no drift that matters.
 type band struct {
 	n                         uint64 // samples taken
-	smooth, low, high, energy mean
+	smooth, low, high, energy float64
 
 	raw      [alignLen]float32   // by its sample, as the two below
 	smoothed [alignLen]float32   //
 	lowed    [shapeRing]float32  // of which shapes are taken
 	passed   [slopeLag]float32   // the last ones of the band-passed signal
+	rises    [riseLen]float32    // of it over a slopeLag, absolute
 	wave     [historyLen]float32 // smoothed less baseline in mV, by time: where R peaks are measured
 	sharp    [historyLen]float32 // not smoothed, less baseline in mV, by time
 	slope    [historyLen]float32 // of the low-passed signal in mV a slopeLag, by time
 }
 
-func newBand() band {
-	return band{smooth: newMean(smoothLen), low: newMean(lowLen), high: newMean(highLen), energy: newMean(energyLen)}
-}
-
 func (b *band) begin(v float32) {
-	b.smooth.fill(v)
-	b.low.fill(v)
-	b.high.fill(v)
-	b.energy.fill(0)
+	b.smooth, b.low, b.high, b.energy = float64(v)*smoothLen, float64(v)*lowLen, float64(v)*highLen, 0
 	for i := range b.smoothed {
 		b.raw[i], b.smoothed[i] = v, v
 	}
@@ -79,6 +47,7 @@ func (b *band) begin(v float32) {
 		b.lowed[i] = v
 	}
 	clear(b.passed[:])
+	clear(b.rises[:])
 	clear(b.wave[:])
 	clear(b.sharp[:])
 	clear(b.slope[:])
@@ -92,22 +61,26 @@ func (b *band) push(v float32) float32 {
 	}
 	n := b.n
 	b.n++
-	s := b.smooth.push(v)
-	l := b.low.push(s)
+	b.smooth += float64(v) - float64(b.raw[(n-smoothLen)%alignLen])
+	s := float32(b.smooth * (1. / smoothLen))
+	b.low += float64(s) - float64(b.smoothed[(n-lowLen)%alignLen])
+	l := float32(b.low * (1. / lowLen))
+	b.high += float64(l) - float64(b.lowed[(n-highLen)%shapeRing])
+	baseline := float32(b.high * (1. / highLen)) // at n-bandDelay
 	b.raw[n%alignLen], b.smoothed[n%alignLen], b.lowed[n%shapeRing] = v, s, l
-	baseline := b.high.push(l) // at n-bandDelay
 
 	at := n - bandDelay // wraps around in the first samples, harmlessly
 	b.wave[at%historyLen] = b.smoothed[(at+(smoothLen-1)/2)%alignLen] - baseline
 	b.sharp[at%historyLen] = b.raw[at%alignLen] - baseline
-	passed := b.lowed[(at+lowDelay)%shapeRing] - baseline
-	slope := passed - b.passed[n%slopeLag]
+	low := b.lowed[(at+lowDelay)%shapeRing]
+	passed := low - baseline
+	rise := passed - b.passed[n%slopeLag]
 	b.passed[n%slopeLag] = passed
-	b.slope[(at-slopeLag/2)%historyLen] = b.lowed[(at+lowDelay)%shapeRing] - b.lowed[(at+lowDelay-slopeLag)%shapeRing]
-	if slope < 0 {
-		slope = -slope
-	}
-	return b.energy.push(slope) * (energyLen / (2. * slopeLag))
+	b.slope[(at-slopeLag/2)%historyLen] = low - b.lowed[(at+lowDelay-slopeLag)%shapeRing]
+	rise = abs(rise)
+	b.energy += float64(rise) - float64(b.rises[(n-energyLen)%riseLen])
+	b.rises[n%riseLen] = rise
+	return float32(b.energy*(1./energyLen)) * (energyLen / (2. * slopeLag))
 }
 
 // low1 is the low-passed signal at a time of the last shapeRing samples, in µV.

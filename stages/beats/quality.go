@@ -38,38 +38,37 @@ type block struct {
 // slopeStep is the time over which a slope is taken.
 const slopeStep = 0.008 // s
 
-func (q *quality) add(v float32, rail bool, step int) {
+// add takes samples in mV, of which some are at a rail. step is slopeStep in samples.
+func (q *quality) add(v []float32, rails, step int) {
 	b := &q.now
+	low, high := b.low, b.high
 	if q.counts == 0 {
-		b.low, b.high = v, v
+		low, high = v[0], v[0]
 	}
-	q.counts++
-	if v < b.low {
-		b.low = v
-	}
-	if v > b.high {
-		b.high = v
-	}
-	if rail {
-		b.clipped++
-	}
-	if q.lag > 0 {
-		q.lag--
-		return
-	}
-	q.lag = step - 1
-	if q.has {
-		d := v - q.last
-		if d < 0 {
-			d = -d
+	for _, x := range v {
+		if x < low {
+			low = x
 		}
-		b.sum += d
-		if d > b.max {
-			b.max = d
+		if x > high {
+			high = x
 		}
-		b.n++
 	}
-	q.last, q.has = v, true
+	b.low, b.high = low, high
+	q.counts += len(v)
+	b.clipped += rails
+	at := q.lag
+	for ; at < len(v); at += step {
+		if q.has {
+			d := abs(v[at] - q.last)
+			b.sum += d
+			if d > b.max {
+				b.max = d
+			}
+			b.n++
+		}
+		q.last, q.has = v[at], true
+	}
+	q.lag = at - len(v)
 }
 
 // close ends a block.

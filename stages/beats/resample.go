@@ -58,25 +58,29 @@ func lanczos(u float64) float64 {
 	return math.Sin(x) / x * math.Sin(x/lobes) / (x / lobes)
 }
 
+// chunk is how many samples are taken at a time at most. All that a lead's
+// samples go through takes them in runs: what is kept for each sample stays in registers.
+const chunk = 128
+
 // resampler turns samples of any rate into samples of internalRate. Output k
 // lies exactly at k/internalRate after the first input.
 type resampler struct {
 	in   uint64    // samples taken
 	out  uint64    // samples given
-	ring []float32 // the last taps samples, twice over so that a window is one slice
-	at   int       // where the next one goes
+	line []float32 // the last taps samples, oldest first, and room for a chunk
 
 	k     *kernel // the rest follows from the rate and the counts
 	ready uint64  // in at which the next output can be given
 	row   []float32
+	given []float32 // used within take
 }
 
 func (r *resampler) reset(k *kernel) {
-	r.k, r.in, r.out, r.at = k, 0, 0, 0
-	if cap(r.ring) < 2*k.taps {
-		r.ring = make([]float32, 2*k.taps)
+	r.k, r.in, r.out = k, 0, 0
+	if cap(r.line) < k.taps+chunk {
+		r.line = make([]float32, k.taps+chunk)
 	}
-	r.ring = r.ring[:2*k.taps]
+	r.line = r.line[:k.taps+chunk]
 	r.plan()
 }
 
@@ -89,33 +93,54 @@ func (r *resampler) plan() {
 	r.row = r.k.w[phase*r.k.taps : (phase+1)*r.k.taps]
 }
 
-// push takes one sample; pull then gives what it completes. The signal before
+// take takes up to chunk samples and gives the outputs that they complete,
+// until the next call: the last sample of an output's window is then there. The signal before
 // the first sample is taken to have been the first sample.
-func (r *resampler) push(v float32) {
+func (r *resampler) take(in []float32) []float32 {
+	r.given = r.given[:0]
+	if len(in) == 0 {
+		return r.given
+	}
+	taps := r.k.taps
 	if r.in == 0 {
-		for i := range r.ring {
-			r.ring[i] = v
+		for i := range r.line[:taps] {
+			r.line[i] = in[0]
 		}
 	}
-	r.ring[r.at], r.ring[r.at+r.k.taps] = v, v
-	if r.at++; r.at == r.k.taps {
-		r.at = 0
+	n := copy(r.line[taps:], in)
+	end := r.in + uint64(n)
+	for r.ready <= end {
+		// Two at a time: a sum waits for each of its products.
+		v, row := r.line[r.ready-r.in:][:taps], r.row
+		r.out++
+		if r.plan(); r.ready > end {
+			r.given = append(r.given, dot(v, row))
+			break
+		}
+		a, b := dots(v, row, r.line[r.ready-r.in:][:taps], r.row)
+		r.given = append(r.given, a, b)
+		r.out++
+		r.plan()
 	}
-	r.in++
+	copy(r.line, r.line[n:n+taps])
+	r.in = end
+	return r.given
 }
 
-// pull gives the next output, if it is complete: the newest sample is then
-// the last one of its window.
-func (r *resampler) pull() (float32, bool) {
-	if r.in < r.ready {
-		return 0, false
+func dot(v, w []float32) (sum float32) {
+	w = w[:len(v)]
+	for i, x := range v {
+		sum += x * w[i]
 	}
-	var sum float32
-	row := r.row
-	for i, v := range r.ring[r.at:][:len(row)] {
-		sum += v * row[i]
+	return sum
+}
+
+// dots is dot of two.
+func dots(v, w, v2, w2 []float32) (sum, sum2 float32) {
+	w, v2, w2 = w[:len(v)], v2[:len(v)], w2[:len(v)]
+	for i, x := range v {
+		sum += x * w[i]
+		sum2 += v2[i] * w2[i]
 	}
-	r.out++
-	r.plan()
-	return sum, true
+	return sum, sum2
 }

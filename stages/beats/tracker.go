@@ -18,7 +18,7 @@ type tracker struct {
 }
 
 func newTracker() tracker {
-	return tracker{lead: -1, qrs: detector{band: newBand()}, read: reader{models: standard, agree: 1}}
+	return tracker{lead: -1, read: reader{models: standard, agree: 1}}
 }
 
 // restart begins with the device's sample at base.
@@ -30,17 +30,13 @@ func (t *tracker) restart(k *kernel, base uint64) {
 	t.wave.restart()
 }
 
-// push takes one sample in mV.
-func (t *tracker) push(v float32) {
-	t.rs.push(v)
-	for {
-		y, ok := t.rs.pull()
-		if !ok {
-			return
-		}
-		t.step(y)
-		t.wave.push(y, t.rs.out)
+// take takes up to chunk samples in mV.
+func (t *tracker) take(v []float32) {
+	y := t.rs.take(v)
+	for _, v := range y {
+		t.step(v)
 	}
+	t.wave.take(y, t.rs.out-uint64(len(y)))
 }
 
 // step takes one sample of internalRate.

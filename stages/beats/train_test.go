@@ -105,7 +105,7 @@ func (j job) run(t *testing.T) {
 	}
 	tr.restart(newKernel(j.Rate), 0)
 	for i := 0; i+4 <= len(raw); i += 4 {
-		tr.push(math.Float32frombits(binary.LittleEndian.Uint32(raw[i:])))
+		tr.take([]float32{math.Float32frombits(binary.LittleEndian.Uint32(raw[i:]))})
 		tr.read.ready = tr.read.ready[:0]
 	}
 	tr.finish()
