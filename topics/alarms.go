@@ -5,5 +5,11 @@ var Alarms = define(Spec{
 	Name: "alarms", Key: "patient", Retention: 365 * day, Schema: 1,
 	Doc: "one record a change in an alarm's life, with what explains it",
 }, (*Alarm).GetPatient).withTicks((*Alarm).GetTick, func(t *Tick) *Alarm {
-	return &Alarm{Kind: &Alarm_Tick{Tick: t}}
+	w := new(struct {
+		value Alarm
+		kind  Alarm_Tick
+	})
+	w.kind.Tick = t
+	w.value.Kind = &w.kind
+	return &w.value
 })

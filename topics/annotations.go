@@ -5,5 +5,11 @@ var Annotations = define(Spec{
 	Name: "annotations", Key: "patient", Retention: 30 * day, Schema: 1,
 	Doc: "beats, gaps, leads, quality and how far detection is complete",
 }, (*Annotation).GetPatient).withTicks((*Annotation).GetTick, func(t *Tick) *Annotation {
-	return &Annotation{Kind: &Annotation_Tick{Tick: t}}
+	w := new(struct {
+		value Annotation
+		kind  Annotation_Tick
+	})
+	w.kind.Tick = t
+	w.value.Kind = &w.kind
+	return &w.value
 })

@@ -5,5 +5,11 @@ var Charts = define(Spec{
 	Name: "chart", Key: "patient", Retention: 30 * day, Schema: 1,
 	Doc: "each second's rate and intervals, other vitals, limits in force",
 }, (*Chart).GetPatient).withTicks((*Chart).GetTick, func(t *Tick) *Chart {
-	return &Chart{Kind: &Chart_Tick{Tick: t}}
+	w := new(struct {
+		value Chart
+		kind  Chart_Tick
+	})
+	w.kind.Tick = t
+	w.value.Kind = &w.kind
+	return &w.value
 })

@@ -9,5 +9,11 @@ var Frames = define(Spec{
 	Name: "frames", Key: "patient", Retention: 7 * day, Schema: 1,
 	Doc: "samples as they came, what changes measuring, and the clock's ticks",
 }, (*Frame).GetPatient).withTicks((*Frame).GetTick, func(t *Tick) *Frame {
-	return &Frame{Kind: &Frame_Tick{Tick: t}}
+	w := new(struct {
+		value Frame
+		kind  Frame_Tick
+	})
+	w.kind.Tick = t
+	w.value.Kind = &w.kind
+	return &w.value
 })

@@ -386,17 +386,24 @@ func (a *analysis) gap(count uint64, cause topics.GapCause, v voice) {
 
 // progress says how far detection has come.
 func (a *analysis) progress(valid uint32, v voice) {
-	p := &topics.Progress{Complete: a.next, Rate: a.rate, Suspended: a.chosen.lead < 0, Valid: valid}
+	said := new(struct { // it is said with each frame: allocated at once
+		kind      topics.Annotation_Progress
+		progress  topics.Progress
+		candidate uint64
+	})
+	p := &said.progress
+	p.Complete, p.Rate, p.Suspended, p.Valid = a.next, a.rate, a.chosen.lead < 0, valid
 	if a.inRun && a.chosen.lead >= 0 {
 		complete, candidate, undecided := a.chosen.progress()
 		a.said = max(a.said, a.chosen.sample(complete))
 		if undecided {
-			n := a.chosen.sample(candidate)
-			p.Candidate = &n
+			said.candidate = a.chosen.sample(candidate)
+			p.Candidate = &said.candidate
 		}
 		p.Complete = a.said
 	}
 	out := a.say(v, a.next-1)
-	out.Kind = &topics.Annotation_Progress{Progress: p}
+	said.kind.Progress = p
+	out.Kind = &said.kind
 	v.emit(out)
 }

@@ -65,8 +65,10 @@ type reader struct {
 	size  resized // beats like those before them, but of another size
 	ready []beat  // handed over, in order; the analysis takes them
 
-	w   window // used within look
-	due uint64 // before which nothing is to be decided, while no peak comes
+	w     window                       // used within look
+	asked [numLooks + numJudge]float32 // used within chanceOf: what is shown to a hook would be allocated
+	told  [numLooks + numClass]float32 // used within classify
+	due   uint64                       // before which nothing is to be decided, while no peak comes
 }
 
 // past is a beat that has been said.

@@ -115,15 +115,16 @@ func (t *reader) bridge(i int, last past, usual float32, j []float32) {
 // chanceOf is the chance that a candidate is a beat; that of an undecided one
 // while there is nothing to compare with.
 func (t *reader) chanceOf(d *detector, i int) float32 {
-	var x [numLooks + numJudge]float32
+	x := &t.asked
+	*x = [numLooks + numJudge]float32{}
 	if t.models == nil || t.models.judge == nil || !t.own.learned() {
 		if t.models != nil && t.models.seen != nil {
-			t.judgeFeatures(d, i, &x)
+			t.judgeFeatures(d, i, x)
 			t.models.seen(&t.list[i], x[:])
 		}
 		return (dropBelow + addFrom) / 2
 	}
-	t.judgeFeatures(d, i, &x)
+	t.judgeFeatures(d, i, x)
 	if t.models.seen != nil {
 		t.models.seen(&t.list[i], x[:])
 	}
@@ -171,7 +172,8 @@ func (t *reader) classify(i, next int, now uint64) {
 	if next >= 0 {
 		after = min(float32(t.list[next].r-c.r), lookNext)
 	}
-	var x [numLooks + numClass]float32
+	x := &t.told
+	*x = [numLooks + numClass]float32{}
 	copy(x[:], c.x[:])
 	f := x[numLooks:]
 	before := rr

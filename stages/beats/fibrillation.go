@@ -106,11 +106,52 @@ func (w *waveform) look(at uint64) {
 		copy(w.looks[:], w.looks[1:])
 		w.waits--
 	}
-	var f features
-	w.window(&f.x)
-	w.looks[w.waits] = f.judge()
-	w.looks[w.waits].at = at
+	l := &w.looks[w.waits]
+	if height, plain := w.plain(); plain {
+		*l = look{wave: plainWave, height: height}
+	} else {
+		var f features
+		w.window(&f.x)
+		*l = f.judge()
+	}
+	l.at = at
 	w.waits++
+}
+
+// plain reports a window that features.judge will find plain, and its height
+// in mV. It counts the flat time in whole units of the ring, against
+// a bound so much lower that rounding cannot turn it; what is near is left to judge.
+func (w *waveform) plain() (height float32, plain bool) {
+	var x [waveLen]int16 // oldest first
+	oldest := int((w.n/waveHalf + 1) % waveLen)
+	copy(x[copy(x[:], w.ring[oldest:]):], w.ring[:oldest])
+	var slope [waveLen + 2*energySpan]int32 // none beyond the ends
+	low, high, last := x[0], x[0], int32(x[0])
+	for i, v := range x {
+		low, high = min(low, v), max(high, v)
+		d := int32(v) - last
+		slope[energySpan+i] = d ^ d>>31 - d>>31
+		last = int32(v)
+	}
+	slope[energySpan] = slope[energySpan+1]
+	var energy [waveLen]int32
+	var sum, most int32
+	for _, s := range slope[:2*energySpan] {
+		sum += s
+	}
+	for i := range energy {
+		sum += slope[i+2*energySpan]
+		energy[i] = sum
+		most = max(most, sum)
+		sum -= slope[i]
+	}
+	least := int32(int64(most)*99/1000) - 1
+	n := uint32(0)
+	for _, e := range energy {
+		n += uint32(e-least) >> 31
+	}
+	height = float32(high)*waveUnit - float32(low)*waveUnit
+	return height, height < nothingMV || n > plainFlat*waveLen
 }
 
 // window gives the last four seconds in mV, oldest first.

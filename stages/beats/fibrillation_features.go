@@ -94,27 +94,43 @@ var featureNames = func() (names [featureCount]string) {
 
 // slopes fills slope and energy and gives the range of x and the highest energy.
 func (f *features) slopes() (height, most float32) {
-	x := &f.x
-	low, high := x[0], x[0]
-	for i := 1; i < waveLen; i++ {
-		v := x[i]
-		low, high = min(low, v), max(high, v)
-		f.slope[i] = abs(v - x[i-1])
+	x, slope, energy := &f.x, &f.slope, &f.energy
+	low, high, last := x[0], x[0], x[0]
+	for i, v := range x {
+		slope[i] = abs(v - last)
+		last = v
+		if v < low {
+			low = v
+		}
+		if v > high {
+			high = v
+		}
 	}
-	f.slope[0] = f.slope[1]
+	slope[0] = slope[1]
 	var sum float32
 	for i := range energySpan {
-		sum += f.slope[i]
+		sum += slope[i]
 	}
-	for i := range f.energy {
-		if i+energySpan < waveLen {
-			sum += f.slope[i+energySpan]
+	for i := 0; i <= energySpan; i++ {
+		sum += slope[i+energySpan]
+		energy[i] = sum
+	}
+	for i := energySpan + 1; i < waveLen-energySpan; i++ {
+		sum += slope[i+energySpan]
+		sum -= slope[i-energySpan-1]
+		energy[i] = sum
+	}
+	for i := waveLen - energySpan; i < waveLen; i++ {
+		sum -= slope[i-energySpan-1]
+		energy[i] = sum
+	}
+	for i, e := range energy {
+		if e > most {
+			most = e
 		}
-		if i > energySpan {
-			sum -= f.slope[i-energySpan-1]
+		if !(e > 0) {
+			energy[i] = 0
 		}
-		f.energy[i] = max(sum, 0)
-		most = max(most, sum)
 	}
 	return high - low, most
 }
@@ -129,22 +145,17 @@ func over(a, b, none float32) float32 {
 	return none
 }
 
-// flat gives the shares of quiet time.
+// flat gives the shares of quiet time. What is not negative is ordered as its
+// bits are, and comparing those does not branch.
 func (f *features) flat(most float32) {
-	var n [4]int
+	var n [4]uint32
+	least := [4]uint32{math.Float32bits(0.05 * most), math.Float32bits(0.1 * most), math.Float32bits(0.2 * most), math.Float32bits(0.4 * most)}
 	for _, e := range f.energy {
-		if e < 0.4*most {
-			n[3]++
-			if e < 0.2*most {
-				n[2]++
-				if e < 0.1*most {
-					n[1]++
-					if e < 0.05*most {
-						n[0]++
-					}
-				}
-			}
-		}
+		b := math.Float32bits(e)
+		n[0] += (b - least[0]) >> 31
+		n[1] += (b - least[1]) >> 31
+		n[2] += (b - least[2]) >> 31
+		n[3] += (b - least[3]) >> 31
 	}
 	for i, c := range n {
 		f.v[fFlat5+i] = float32(c) / waveLen

@@ -2,6 +2,7 @@ package beats
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -83,5 +84,40 @@ func BenchmarkPlainLook(b *testing.B) {
 	for b.Loop() {
 		w.waits = 0
 		w.look(1)
+	}
+}
+
+// The short way to a plain window says what the long one says.
+func TestPlainIsWhatJudgeFindsPlain(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	short := 0
+	for trial := range 4000 {
+		w := waveform{n: uint64(waveLen*waveHalf + 2*rnd.IntN(waveLen))}
+		size, width := math.Exp(rnd.Float64()*10), 1+rnd.IntN(80)
+		rest := rnd.Float64()
+		v := 0.0
+		for i := range w.ring {
+			if i/width%2 == 0 || rnd.Float64() > rest {
+				v += size * rnd.NormFloat64()
+			}
+			w.ring[i] = int16(min(max(v, -32767), 32767))
+		}
+		var f features
+		w.window(&f.x)
+		height, most := f.slopes()
+		f.flat(most)
+		got, plain := w.plain()
+		if got != height {
+			t.Fatalf("trial %d: height %v, want %v", trial, got, height)
+		}
+		if !plain {
+			continue
+		}
+		if short++; !(f.v[fFlat10] > plainFlat || height < nothingMV) {
+			t.Fatalf("trial %d is plain, and judge finds %v of it flat and its height %v mV", trial, f.v[fFlat10], height)
+		}
+	}
+	if short < 400 {
+		t.Errorf("%d of 4000 were plain: the test shows nothing", short)
 	}
 }

@@ -11,8 +11,8 @@ type models struct {
 	judge *trees.Forest // is it a beat
 	v, s  *trees.Forest // is its class V, S
 
-	seen func(c *candidate, x []float32)          // for training: called with what judge is asked
-	read func(c *candidate, b *beat, x []float32) // and with what v and s are
+	seen func(c *candidate, x []float32)         // for training: called with what judge is asked
+	read func(c *candidate, b beat, x []float32) // and with what v and s are
 }
 
 //go:embed judge.trees
@@ -55,7 +55,7 @@ func (m *models) classes(t *reader, c *candidate, b *beat, x []float32) {
 		}
 	}
 	if m.read != nil {
-		m.read(c, b, x)
+		m.read(c, *b, x)
 	}
 }
 

@@ -87,8 +87,8 @@ func (r *resampler) reset(k *kernel) {
 // plan looks where the next output lies.
 func (r *resampler) plan() {
 	pos := float64(r.out) * r.k.ratio
-	whole := uint64(pos)
-	r.ready = whole + uint64(r.k.half) + 1
+	whole := int64(pos)
+	r.ready = uint64(whole + int64(r.k.half) + 1)
 	phase := int((pos-float64(whole))*phases + 0.5)
 	r.row = r.k.w[phase*r.k.taps : (phase+1)*r.k.taps]
 }

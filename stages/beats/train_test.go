@@ -99,7 +99,7 @@ func (j job) run(t *testing.T) {
 		judged.add(float32(tr.sample(c.r)), learned)
 		judged.add(x...)
 	}
-	m.read = func(c *candidate, b *beat, x []float32) {
+	m.read = func(c *candidate, b beat, x []float32) {
 		classed.add(float32(tr.sample(c.r)), float32(c.template), b.v, b.s)
 		classed.add(x...)
 	}

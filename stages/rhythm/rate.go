@@ -81,11 +81,11 @@ func mean(rr []float64) float64 {
 	return sum / float64(len(rr))
 }
 
-// perMinute is the rate of a mean interval; nil where that is not known.
-func perMinute(ms float64) *float64 {
+// perMinute is the rate of a mean interval, put where it belongs; nil where that is not known.
+func perMinute(ms float64, rate *float64) *float64 {
 	if ms <= 0 {
 		return nil
 	}
-	rate := 60_000 / ms
-	return &rate
+	*rate = 60_000 / ms
+	return rate
 }

@@ -117,7 +117,7 @@ func (processor) Advance(s *State, t *topics.Tick, emit func(*topics.Chart)) err
 		s.sinceSample += t.Elapsed()
 		s.now += t.Elapsed().Microseconds()
 	}
-	emit(&topics.Chart{Patient: s.patient, TimeUs: s.now, Kind: &topics.Chart_Second{Second: s.second()}})
+	emit(s.second())
 	s.ended, s.rebooted, s.fresh = s.ended[:0], false, false
 	if s.unassigned() && s.sinceSample >= forsaken {
 		s.leave(&topics.Binding{Device: s.device, AtUs: s.now}, emit)
@@ -327,13 +327,15 @@ func (s *State) deviceState(d *topics.DeviceState) {
 }
 
 // second is what is known now.
-func (s *State) second() *topics.Second {
-	sec := &topics.Second{
-		SinceSampleS: s.sinceSample.Seconds(), Suspended: s.suspended, LeadOff: s.allOff,
-		Quality: s.quality, Lead: s.lead, VPerMinute: s.vPerMinute(),
-		ClockOffsetS: float64(s.clockUs) / 1e6, FrameS: float64(s.frameUs) / 1e6,
-		Device: s.device, Boot: s.boot, Sample: s.sample, SampleUs: s.sampleUs, Rebooted: s.rebooted,
-	}
+func (s *State) second() *topics.Chart {
+	out := new(second)
+	out.chart.Patient, out.chart.TimeUs, out.chart.Kind = s.patient, s.now, &out.kind
+	sec := &out.second
+	out.kind.Second = sec
+	sec.SinceSampleS, sec.Suspended, sec.LeadOff = s.sinceSample.Seconds(), s.suspended, s.allOff
+	sec.Quality, sec.Lead, sec.VPerMinute = s.quality, s.lead, s.vPerMinute()
+	sec.ClockOffsetS, sec.FrameS = float64(s.clockUs)/1e6, float64(s.frameUs)/1e6
+	sec.Device, sec.Boot, sec.Sample, sec.SampleUs, sec.Rebooted = s.device, s.boot, s.sample, s.sampleUs, s.rebooted
 	if len(s.leadsOff) > 0 {
 		sec.LeadsOff = slices.Clone(s.leadsOff)
 	}
@@ -346,28 +348,37 @@ func (s *State) second() *topics.Second {
 	for _, i := range s.ended {
 		sec.Rr = append(sec.Rr, &topics.RR{Class: i.class, Ms: i.ms, Sample: i.sample, TimeUs: i.timeUs})
 	}
-	s.measure(sec)
-	return sec
+	s.measure(out)
+	return &out.chart
+}
+
+// second is allocated at once, for it is said each second of each patient.
+type second struct {
+	chart                   topics.Chart
+	kind                    topics.Chart_Second
+	second                  topics.Second
+	since, mean, fast, slow float64
 }
 
 // measure fills in what is only known while there is a signal to measure.
-func (s *State) measure(sec *topics.Second) {
+func (s *State) measure(out *second) {
+	sec := &out.second
 	if !s.has || s.suspended || s.allOff || s.sinceSample >= staleSample {
 		return
 	}
 	standing := false
 	if since, known := s.silence.since(s.sample); known && !s.behind {
-		v := float64(since) / s.rate
-		sec.SinceBeatS, standing = &v, v >= standstill
+		out.since = float64(since) / s.rate
+		sec.SinceBeatS, standing = &out.since, out.since >= standstill
 	}
 	switch {
 	case standing:
-		sec.Rate = new(float64)
+		sec.Rate = &out.mean
 	case s.hasBeat && s.sample > s.beatAt && float64(s.sample-s.beatAt) > staleBeat*s.rate:
 	default:
-		sec.Rate = perMinute(s.meanRR())
-		sec.RateFast = perMinute(s.window(fastRR))
-		sec.RateSlow = perMinute(s.window(slowRR))
+		sec.Rate = perMinute(s.meanRR(), &out.mean)
+		sec.RateFast = perMinute(s.window(fastRR), &out.fast)
+		sec.RateSlow = perMinute(s.window(slowRR), &out.slow)
 	}
 }
 

@@ -160,6 +160,8 @@ func (c *cutter) cut() *topics.Frame {
 		frame   topics.Frame
 		kind    topics.Frame_Samples
 		samples topics.Samples
+		lead    [1]topics.Lead
+		list    [1]*topics.Lead
 	})
 	f.frame.Patient, f.frame.Kind, f.kind.Samples = c.options.Patient, &f.kind, &f.samples
 	missing, absent := c.missing()
@@ -167,8 +169,10 @@ func (c *cutter) cut() *topics.Frame {
 	s.Device, s.Boot, s.First = c.options.Device, c.options.Boot, c.options.First+uint64(c.done)
 	s.Rate, s.Count, s.Missing = c.record.Rate, uint32(c.count), missing
 	s.TimeUs, s.ArrivalUs = c.at(c.done), c.at(c.done+c.count)
-	leads, all := make([]topics.Lead, len(c.leads)), make([]int32, len(c.leads)*c.count)
-	s.Leads = make([]*topics.Lead, len(c.leads))
+	leads, all := f.lead[:], make([]int32, len(c.leads)*c.count)
+	if s.Leads = f.list[:]; len(c.leads) > 1 {
+		leads, s.Leads = make([]topics.Lead, len(c.leads)), make([]*topics.Lead, len(c.leads))
+	}
 	for i, l := range c.leads {
 		signal := &c.record.Signals[l.column]
 		to, lead := all[i*c.count:(i+1)*c.count:(i+1)*c.count], &leads[i]
