@@ -19,10 +19,8 @@ import (
 // the intervals of its own beat annotations, atrial flutter left out. The aims
 // are 97.5 and 98.5, the best published of its kind 97.1 and 98.3 on all of it.
 const (
-	floorAFSe = 96.5
-	floorAFSp = 98.0
-	// Records without AF, with their ectopic beats by class.
-	floorNormalSp = 99.5
+	floorAFSe = 97.4
+	floorAFSp = 98.5
 )
 
 // charted is what rhythm says to reference beats: its episodes, in the order in
@@ -180,7 +178,7 @@ func TestAF(t *testing.T) {
 }
 
 // TestNoAF looks at the records of the MIT-BIH Arrhythmia Database that have
-// none, with all their ectopic beats.
+// none, with all their ectopic beats by class: of them nothing may be said.
 func TestNoAF(t *testing.T) {
 	var all tally
 	for _, path := range records(t, "mitdb") {
@@ -189,12 +187,12 @@ func TestNoAF(t *testing.T) {
 		in, _ := afOf(charted(t, beats, 360), beats)
 		c := compareAF(in, beats, ref)
 		t.Logf("%s: Se %6.2f Sp %6.2f (%d of %d beats missed, %d of %d false)", filepath.Base(path), c.se(), c.sp(), c.fn, c.fn+c.tp, c.fp, c.fp+c.tn)
-		if c.tp+c.fn == 0 {
-			all.add(c)
+		if c.tp+c.fn > 0 {
+			continue
+		}
+		if all.add(c); c.fp > 0 {
+			t.Errorf("%s: %d beats are said to be in AF, and there is none", filepath.Base(path), c.fp)
 		}
 	}
 	t.Logf("no AF by beat: specificity %.2f %%", all.sp())
-	if all.sp() < floorNormalSp {
-		t.Errorf("specificity %.2f %% where there is no AF, want at least %v", all.sp(), floorNormalSp)
-	}
 }
