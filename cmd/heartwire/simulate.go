@@ -58,7 +58,7 @@ A script is steps, each a duration and what happens then, such as
 
   20s sinus 66; 12s asystole; 20s sinus 66 + pvc 6/min; 10s vt 180; loop
 
-Rhythms: sinus R, af R, vt R, vf, asystole, pace R, nocapture R, with R a rate
+Rhythms: sinus R, af R, vt R, vf, flutter R, asystole, pace R, nocapture R, with R a rate
 a minute, or 40..66 for one that moves. Ectopy: pvc N, pac N, couplet N, run N, r-on-t N, blocked N, bigeminy,
 trigeminy. Conditions: lead-off NAME or all, noise, wander and mains with an
 amplitude (0.3mV), gain X, dropout. A last step without a duration goes on.`,

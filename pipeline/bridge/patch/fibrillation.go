@@ -70,6 +70,30 @@ func approach(level float64, on bool, step float64) float64 {
 	return max(0, level-step)
 }
 
+// flutter is ventricular flutter: waves without a beginning or an end, all alike.
+type flutter struct {
+	phase, level float64
+	amps         [maxLeads]float64 // mV
+}
+
+func newFlutter(luck *chance, leads int) (f flutter) {
+	for k := range leads {
+		f.amps[k] = luck.between(0.6, 1)
+	}
+	return f
+}
+
+// add adds one sample, dt s after the one before, at so many waves /s.
+func (f *flutter) add(sum *[maxLeads]float64, on bool, hz, dt float64) {
+	if f.level = approach(f.level, on, dt/0.25); f.level == 0 {
+		return
+	}
+	f.phase += 2 * math.Pi * hz * dt
+	for k, a := range f.amps {
+		sum[k] += f.level * a * math.Sin(f.phase)
+	}
+}
+
 // flutterWaves are the f-waves of atrial fibrillation: a saw-tooth with three
 // harmonics whose frequency and amplitude are modulated (Stridh and Sörnmo, IEEE
 // Trans Biomed Eng 48:105, 2001).

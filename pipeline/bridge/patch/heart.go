@@ -122,7 +122,7 @@ func (h *heart) enter(t float64) {
 		h.ectopy = t + 60/st.Ectopy.Rate*h.luck.between(0.1, 0.5)
 	}
 	switch st.Rhythm.Kind {
-	case VF, Asystole:
+	case VF, Flutter, Asystole:
 		h.next = math.Inf(1)
 		return
 	case Sinus:

@@ -27,7 +27,7 @@ const defaultRate = 72.0 // /min, of a sinus rhythm before a script has named a 
 // Steps are separated by ";" or line ends; # begins a comment. A step is a
 // duration (1.5s, 2m30s), then terms joined by "+", in any order:
 //
-//	sinus R   af R   vt R   pace R   nocapture R   vf   asystole
+//	sinus R   af R   vt R   flutter R   pace R   nocapture R   vf   asystole
 //	pvc N   pac N   couplet N   run N   r-on-t N   blocked N   bigeminy   trigeminy
 //	lead-off NAME|all   noise A   wander A   mains A   gain X   dropout
 //
@@ -217,7 +217,7 @@ func (r Rhythm) held() Rhythm {
 }
 
 func isRhythm(s string) bool {
-	return slices.Contains([]RhythmKind{Sinus, AF, VT, VF, Asystole, Paced, Uncaught}, RhythmKind(s))
+	return slices.Contains([]RhythmKind{Sinus, AF, VT, VF, Flutter, Asystole, Paced, Uncaught}, RhythmKind(s))
 }
 
 func isEctopy(s string) bool {
@@ -315,7 +315,7 @@ func conditionTerm(term []word) (Condition, error) {
 		}
 		return c, nil
 	}
-	return c, term[0].wrong("%q is no rhythm, ectopy or condition: want sinus, af, vt, vf, asystole, pace, nocapture; pvc, pac, couplet, run, r-on-t, blocked, bigeminy, trigeminy; lead-off, noise, wander, mains, gain, dropout; or loop", term[0].text)
+	return c, term[0].wrong("%q is no rhythm, ectopy or condition: want sinus, af, vt, vf, flutter, asystole, pace, nocapture; pvc, pac, couplet, run, r-on-t, blocked, bigeminy, trigeminy; lead-off, noise, wander, mains, gain, dropout; or loop", term[0].text)
 }
 
 // number reads a plain decimal number within bounds.

@@ -31,6 +31,7 @@ const (
 	AF       RhythmKind = "af"        // atrial fibrillation: irregular, no P, f-waves
 	VT       RhythmKind = "vt"        // ventricular tachycardia, one form; below 100/min idioventricular
 	VF       RhythmKind = "vf"        // ventricular fibrillation: no beats
+	Flutter  RhythmKind = "flutter"   // ventricular flutter, so many even waves /min: no beats
 	Asystole RhythmKind = "asystole"  // no beats: the noise of the amplifier
 	Paced    RhythmKind = "pace"      // ventricular pacing, each pulse captured
 	Uncaught RhythmKind = "nocapture" // pulses of a pacemaker that no beat follows

@@ -88,6 +88,7 @@ type Synth struct {
 	noise   *chance
 	muscle  []float64 // the last noise of each lead
 	chaos   fibrillation
+	flutter flutter
 	atrial  flutterWaves
 	body    vitals
 	now     conditions
@@ -118,10 +119,11 @@ func NewSynth(c SynthConfig) (*Synth, error) {
 		walk:  walk,
 		decay: math.Exp(-1 / c.Rate), pace: uint64(max(1, c.Rate/20)),
 		u: make([]float64, len(c.Leads)), g: make([]float64, len(c.Leads)), muscle: make([]float64, len(c.Leads)),
-		noise:  newChance(c.Seed, "noise"),
-		chaos:  newFibrillation(newChance(c.Seed, "fibrillation"), len(c.Leads)),
-		atrial: newFlutterWaves(newChance(c.Seed, "atria"), c.Leads),
-		body:   vitals{luck: newChance(c.Seed, "vitals"), spo2: who.between(95.5, 98.5), usual: breath * 60, breaths: breath * 60},
+		noise:   newChance(c.Seed, "noise"),
+		chaos:   newFibrillation(newChance(c.Seed, "fibrillation"), len(c.Leads)),
+		flutter: newFlutter(newChance(c.Seed, "flutter"), len(c.Leads)),
+		atrial:  newFlutterWaves(newChance(c.Seed, "atria"), c.Leads),
+		body:    vitals{luck: newChance(c.Seed, "vitals"), spo2: who.between(95.5, 98.5), usual: breath * 60, breaths: breath * 60},
 	}
 	s.body.sat = s.body.spo2
 	s.heart = heart{
@@ -220,6 +222,7 @@ func (s *Synth) sample(b *Block, i int, t float64) {
 	s.heart.add(&sum, t)
 	kind := s.walk.step().Rhythm.Kind
 	s.chaos.add(&sum, kind == VF, 1/s.conf.Rate, len(s.g))
+	s.flutter.add(&sum, kind == Flutter, 1/s.walk.rr(t), 1/s.conf.Rate)
 	s.atrial.add(&sum, kind == AF, t, 1/s.conf.Rate)
 	z0 := breathing * math.Sin(2*math.Pi*s.heart.breath*t)
 	shared := 0.0
@@ -317,7 +320,7 @@ type vitals struct {
 // of a minute, and breathing stops within half of one.
 func (v *vitals) advance(dt float64, r RhythmKind) {
 	sat, breaths, tau := v.sat, v.usual, 20.0
-	if r == VF || r == Asystole || r == Uncaught {
+	if r == VF || r == Flutter || r == Asystole || r == Uncaught {
 		sat, breaths, tau = 55, 0, 60
 	}
 	step := 1 - math.Exp(-dt/tau)

@@ -187,7 +187,7 @@ func TestBeatsOfTheScript(t *testing.T) {
 			t.Fatalf("bigeminy: beats %d and %d are both %v", i-1, i, classes[i])
 		}
 	}
-	for script, want := range map[string]int{"vf": 0, "asystole": 0, "nocapture 60": 0, "5s sinus 60; asystole": 5, "5s asystole; 5s sinus 60; vf": 5} {
+	for script, want := range map[string]int{"vf": 0, "flutter 280": 0, "asystole": 0, "nocapture 60": 0, "5s sinus 60; asystole": 5, "5s asystole; 5s sinus 60; vf": 5} {
 		if _, classes := intervals(read(t, synth(t, script), 60), 250); len(classes) < want-1 || len(classes) > want {
 			t.Errorf("%s: %d beats, want %d", script, len(classes), want)
 		}
