@@ -248,6 +248,16 @@ var rules = [ruleCount]rule{
 	},
 }
 
+// Rules are the names of all rules there are, in the order of the table, for
+// those who must know that they have thought of each.
+func Rules() []string {
+	names := make([]string, 0, ruleCount)
+	for i := range rules {
+		names = append(names, rules[i].name)
+	}
+	return names
+}
+
 // verdict judges a second. An alarm that is open is judged by the limit in
 // force with its hysteresis.
 func (r *rule) verdict(s *topics.Second, l limit, open bool) verdict {

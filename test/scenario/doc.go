@@ -35,5 +35,9 @@
 // "leads: I II V5" and "patient: paced" (who has a pacemaker) change that. It
 // must hold for three patients.
 //
+// Each rule and each rhythm has a scenario in which it is said, and one of what
+// comes nearest to it and must not be taken for it, not-*.txt: one that is missing
+// fails coverage_test.go. delivery_test.go is what a link does to frames.
+//
 // ec13_test.go are the waveforms by which ANSI/AAMI EC13 tests a cardiac monitor.
 package scenario

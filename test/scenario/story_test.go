@@ -57,11 +57,16 @@ type beat struct {
 
 // play folds the samples of a source through the stages as they run in a site.
 func (s scenario) play(source patch.Source) (story, error) {
-	st := story{rate: source.Rate()}
+	return tell(source.Rate(), s.frames(source))
+}
+
+// tell is what the stages say of frames at a rate in Hz.
+func tell(rate float64, frames iter.Seq2[*topics.Frame, error]) (story, error) {
+	st := story{rate: rate}
 	log := driver.Fold(alarms.Stage(), topics.Charts, topics.Alarms,
 		driver.Tap(driver.Fold(rhythm.Stage(), topics.Annotations, topics.Charts,
 			driver.Tap(driver.Fold(beats.New(beats.DefaultConfig()), topics.Frames, topics.Annotations,
-				driver.Tap(driver.Ticks(s.frames(source), 0), st.frame)), st.annotation)), st.chart))
+				driver.Tap(driver.Ticks(frames, 0), st.frame)), st.annotation)), st.chart))
 	for r, err := range log {
 		if err != nil {
 			return st, err
