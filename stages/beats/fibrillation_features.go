@@ -228,7 +228,9 @@ func (f *features) shape() {
 		s1 += s
 		s2 += q
 		s4 += q * q
-		top = max(top, s)
+		if s > top {
+			top = s
+		}
 	}
 	m2, m3, m4 = m2/waveLen, m3/waveLen, m4/waveLen
 	f.v[fKurt] = over(m4, m2*m2, 0)
@@ -239,39 +241,47 @@ func (f *features) shape() {
 
 // levels gives what is counted against the maximum.
 func (f *features) levels() {
-	const three, two, taper = 3 * waveRate, 2 * waveRate, waveRate / 4
+	const three, two = 3 * waveRate, 2 * waveRate
 	var tcsc, mav, least, most float32
 	for from := 0; from+three <= waveLen; from += waveRate {
 		var top float32
-		weighted := func(i int) float32 {
-			v := abs(f.x[from+i])
-			if end := min(i, three-1-i); end < taper {
-				v *= tapers[end]
-			}
-			return v
+		var weighted [three]float32
+		copy(weighted[:], f.x[from:])
+		for i, v := range tapers {
+			weighted[i] *= v
+			weighted[three-1-i] *= v
 		}
-		for i := range three {
-			top = max(top, weighted(i))
-		}
-		n := 0
-		for i := range three {
-			if weighted(i) > 0.2*top {
-				n++
+		for i, v := range weighted {
+			if v = abs(v); v > top {
+				top = v
 			}
+			weighted[i] = v
+		}
+		n, bound := uint32(0), math.Float32bits(0.2*top)
+		for _, v := range weighted {
+			n += (bound - math.Float32bits(v)) >> 31
 		}
 		tcsc += float32(n) / three / 2
 	}
 	for from := 0; from < waveLen; from += two {
 		var top, sum float32
 		for _, v := range f.x[from : from+two] {
-			top, sum = max(top, abs(v)), sum+abs(v)
+			v = abs(v)
+			if sum += v; v > top {
+				top = v
+			}
 		}
 		mav += over(sum/two, top, 1) / 2
 	}
 	for from := 0; from < waveLen; from += waveRate {
 		low, high := f.x[from], f.x[from]
 		for _, v := range f.x[from : from+waveRate] {
-			low, high = min(low, v), max(high, v)
+			if v < low {
+				low = v
+			}
+			if v > high {
+				high = v
+			}
 		}
 		if r := high - low; from == 0 {
 			least, most = r, r
@@ -294,7 +304,9 @@ var tapers = func() (t [waveRate / 4]float32) {
 func (f *features) crossings() {
 	var top float32
 	for _, v := range f.x {
-		top = max(top, abs(v))
+		if v = abs(v); v > top {
+			top = v
+		}
 	}
 	var n, last int
 	var sum, square float32
@@ -350,7 +362,9 @@ func (f *features) band() {
 		y1, y2 = y, y1
 		out[i] = abs(y)
 		if i >= begin {
-			top, sum = max(top, out[i]), sum+out[i]
+			if sum += out[i]; out[i] > top {
+				top = out[i]
+			}
 		}
 	}
 	mean := sum / (waveLen - begin)
@@ -372,7 +386,9 @@ func (f *features) band() {
 		}
 	}
 	for _, v := range f.x[begin:] {
-		high = max(high, abs(v))
+		if v = abs(v); v > high {
+			high = v
+		}
 	}
 	f.v[fCount1], f.v[fCount2], f.v[fCount3] = float32(n1)/(waveLen-begin), float32(n2)/(waveLen-begin), float32(n3)/(waveLen-begin)
 	f.v[fBand] = over(top, high, 0)

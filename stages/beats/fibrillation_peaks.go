@@ -112,7 +112,12 @@ func (f *features) phaseSpace() float32 {
 	const side, delay = 40, waveRate / 2
 	low, high := f.x[0], f.x[0]
 	for _, v := range f.x {
-		low, high = min(low, v), max(high, v)
+		if v < low {
+			low = v
+		}
+		if v > high {
+			high = v
+		}
 	}
 	if high <= low {
 		return 0
@@ -173,15 +178,21 @@ func (f *features) sampleEntropy() float32 {
 		sum, square = sum+y[i], square+y[i]*y[i]
 	}
 	r := 0.2 * sqrt(max(square/n-sum/n*sum/n, 0))
-	two, three := 1, 1
-	for i := 0; i < n-2; i++ {
-		for j := i + 1; j < n-2; j++ {
-			if abs(y[i]-y[j]) < r && abs(y[i+1]-y[j+1]) < r {
-				two++
-				if abs(y[i+2]-y[j+2]) < r {
-					three++
-				}
+	// Pair by pair at each lag: what is near two or three times running is
+	// counted by bits, for whether it is cannot be predicted.
+	two, three, bound := uint32(1), uint32(1), math.Float32bits(r)
+	for lag := 1; lag < n-2; lag++ {
+		a, b := y[:n-lag], y[lag:]
+		b = b[:len(a)]
+		before, last := uint32(0), uint32(0) // whether the pairs before were near
+		for i, v := range a {
+			near := (math.Float32bits(abs(v-b[i])) - bound) >> 31
+			both := near & last
+			if i < len(a)-1 {
+				two += both
 			}
+			three += both & before
+			before, last = last, near
 		}
 	}
 	return float32(math.Log(float64(two) / float64(three)))

@@ -27,15 +27,20 @@ var (
 	}()
 )
 
-// fft is the transform of Cooley and Tukey, in place.
-func fft(z *[fftLen]complex64) {
-	const shift = 64 - 9
-	for i := range z {
-		if j := int(bits.Reverse64(uint64(i)) >> shift); j > i {
-			z[i], z[j] = z[j], z[i]
-		}
+// turned is where each sample goes before the transform.
+var turned = func() (to [fftLen]uint16) {
+	for i := range to {
+		to[i] = bits.Reverse16(uint16(i)) >> (16 - 9)
 	}
-	for half := 1; half < fftLen; half *= 2 {
+	return to
+}()
+
+// fft is the transform of Cooley and Tukey, in place, of samples that stand at turned.
+func fft(z *[fftLen]complex64) {
+	for i := 0; i < fftLen; i += 2 {
+		z[i], z[i+1] = z[i]+z[i+1], z[i]-z[i+1]
+	}
+	for half := 2; half < fftLen; half *= 2 {
 		step := fftLen / (2 * half)
 		for from := 0; from < fftLen; from += 2 * half {
 			for k := range half {
@@ -50,7 +55,7 @@ func fft(z *[fftLen]complex64) {
 func (f *features) spectrum() {
 	var z [fftLen]complex64
 	for i, v := range f.x {
-		z[i] = complex(v*hamming[i], 0)
+		z[turned[i]] = complex(v*hamming[i], 0)
 	}
 	fft(&z)
 	const from, to = 3, 228 // 0.5 to 40 Hz
@@ -130,8 +135,8 @@ func (f *features) self() {
 	var c [count]float32
 	least, best := float32(1), float32(0)
 	first := count // at which the signal is no longer like itself
+	f.lagged(from, step, c[:])
 	for i := range c {
-		c[i] = f.lagged(from + i*step)
 		least = min(least, c[i])
 		if c[i] < 0.3 && first == count {
 			first = i
@@ -147,14 +152,38 @@ func (f *features) self() {
 	f.v[fSelf], f.v[fSelfHz], f.v[fSelfLow] = best, waveRate/float32(from+at*step), least
 }
 
-// lagged is the correlation of the signal with itself a lag later, 1 to -1.
-func (f *features) lagged(lag int) float32 {
-	a, b := f.x[lag:], f.x[:waveLen-lag]
-	var ab, aa, bb float32
-	for i, v := range a {
-		w := b[i]
-		ab, aa, bb = ab+v*w, aa+v*v, bb+w*w
+// lagged gives the correlations of the signal with itself at lags a step
+// apart, 1 to -1. Their number is even: two are added up side by side, since a sum waits for each of its terms.
+func (f *features) lagged(lag, step int, c []float32) {
+	x := &f.x
+	var square [waveLen]float32
+	var below [waveLen + 1]float32 // sum of the squares before
+	for i, v := range x {
+		square[i] = v * v
+		below[i+1] = below[i] + square[i]
 	}
+	for k := 0; k < len(c); k += 2 {
+		near, far := lag+k*step, lag+(k+1)*step
+		a, aa := x[near:], square[near:]
+		b, bb := x[far:], square[far:]
+		a0, aa0 := a[:len(b)], aa[:len(b)]
+		bb = bb[:len(b)]
+		var dotNear, dotFar, sumNear, sumFar float32
+		for i, v := range b {
+			w := x[i]
+			dotNear, sumNear = dotNear+a0[i]*w, sumNear+aa0[i]
+			dotFar, sumFar = dotFar+v*w, sumFar+bb[i]
+		}
+		for i := len(b); i < len(a); i++ {
+			dotNear, sumNear = dotNear+a[i]*x[i], sumNear+aa[i]
+		}
+		c[k] = part(dotNear, sumNear, below[len(a)])
+		c[k+1] = part(dotFar, sumFar, below[len(b)])
+	}
+}
+
+// part is a product of two signals over the root of their energies.
+func part(ab, aa, bb float32) float32 {
 	if aa <= 0 || bb <= 0 {
 		return 0
 	}

@@ -21,6 +21,7 @@ const limitMV = 1e4
 type kernel struct {
 	rate  float64
 	ratio float64 // input samples for one output
+	every uint64  // the same, where it is whole; else 0
 	taps  int
 	half  int       // samples to each side of an output's position
 	w     []float32 // phases+1 rows of taps
@@ -30,6 +31,9 @@ func newKernel(rate float64) *kernel {
 	width := lobes * math.Max(rate/internalRate, 1) // of a side, in input samples
 	k := &kernel{rate: rate, ratio: rate / internalRate, half: int(math.Ceil(width))}
 	k.taps = 2*k.half + 1
+	if k.ratio == math.Trunc(k.ratio) {
+		k.every = uint64(k.ratio)
+	}
 	k.w = make([]float32, (phases+1)*k.taps)
 	row64 := make([]float64, k.taps)
 	for p := range phases + 1 {
@@ -93,6 +97,15 @@ func (r *resampler) plan() {
 	r.row = r.k.w[phase*r.k.taps : (phase+1)*r.k.taps]
 }
 
+// next goes on to the next output.
+func (r *resampler) next() {
+	if r.out++; r.k.every > 0 {
+		r.ready += r.k.every // what plan would find
+		return
+	}
+	r.plan()
+}
+
 // take takes up to chunk samples and gives the outputs that they complete,
 // until the next call: the last sample of an output's window is then there. The signal before
 // the first sample is taken to have been the first sample.
@@ -112,15 +125,13 @@ func (r *resampler) take(in []float32) []float32 {
 	for r.ready <= end {
 		// Two at a time: a sum waits for each of its products.
 		v, row := r.line[r.ready-r.in:][:taps], r.row
-		r.out++
-		if r.plan(); r.ready > end {
+		if r.next(); r.ready > end {
 			r.given = append(r.given, dot(v, row))
 			break
 		}
 		a, b := dots(v, row, r.line[r.ready-r.in:][:taps], r.row)
 		r.given = append(r.given, a, b)
-		r.out++
-		r.plan()
+		r.next()
 	}
 	copy(r.line, r.line[n:n+taps])
 	r.in = end

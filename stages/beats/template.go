@@ -57,40 +57,36 @@ type form struct {
 func (s *shape) form() form {
 	var f form
 	var total float32
-	q := s[:qrsLen]
-	for i, v := range q {
+	var steps [qrsLen]float32 // absolute
+	last := s[0]
+	for i, v := range s[:qrsLen] {
 		f.energy += v * v
-		f.high, f.low = max(f.high, v), max(f.low, -v)
-		if v < 0 {
-			f.area -= v
-		} else {
-			f.area += v
+		f.area += abs(v)
+		if v > f.high {
+			f.high = v
 		}
-		if i > 0 {
-			d := v - q[i-1]
-			if d < 0 {
-				d = -d
-			}
-			f.steep = max(f.steep, d)
-			total += d
+		if -v > f.low {
+			f.low = -v
 		}
+		d := abs(v - last)
+		last, steps[i] = v, d
+		if d > f.steep {
+			f.steep = d
+		}
+		total += d
 	}
 	f.area /= qrsLen
 	var sum float32
-	first, last := 1, 1
-	for i := 1; i < qrsLen; i++ {
-		d := q[i] - q[i-1]
-		if d < 0 {
-			d = -d
-		}
-		if sum += d; sum < 0.1*total {
-			first = i
+	begin, end := 1, 1
+	for i := 1; i < qrsLen && sum < 0.9*total; i++ {
+		if sum += steps[i]; sum < 0.1*total {
+			begin = i
 		}
 		if sum < 0.9*total {
-			last = i
+			end = i
 		}
 	}
-	f.width = float32(last - first + 1)
+	f.width = float32(end - begin + 1)
 	for _, v := range s[qrsLen : qrsLen+pLen] {
 		f.pEnergy += v * v
 	}

@@ -176,7 +176,7 @@ func (r *Record) openColumns() ([]column, error) {
 		if err != nil {
 			return columns, err
 		}
-		c := column{file: f, in: bufio.NewReaderSize(f, 1<<14), signals: 1, format: s.Format, invalid: invalid16}
+		c := column{file: f, in: bufio.NewReaderSize(f, 1<<16), signals: 1, format: s.Format, invalid: invalid16}
 		if s.Format == 212 {
 			c.invalid = invalid212
 		}
