@@ -121,3 +121,40 @@ func TestPlainIsWhatJudgeFindsPlain(t *testing.T) {
 		t.Errorf("%d of 4000 were plain: the test shows nothing", short)
 	}
 }
+
+func TestSampleEntropyCountsAllPairs(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for trial := range 300 {
+		var f features
+		step := float32(1 + rnd.IntN(3))
+		for i := range f.x {
+			f.x[i] = float32(int(rnd.NormFloat64()*float64(trial%40)))*step + 5*float32(math.Sin(float64(i)/7))
+		}
+		const n = waveLen / 2
+		var y [n]float32
+		var sum, square float32
+		for i := range y {
+			y[i] = f.x[2*i]
+			sum, square = sum+y[i], square+y[i]*y[i]
+		}
+		r := 0.2 * sqrt(max(square/n-sum/n*sum/n, 0))
+		two, three := 1, 1
+		for i := 0; i < n-2; i++ {
+			for j := i + 1; j < n-2; j++ {
+				if abs(y[i]-y[j]) < r && abs(y[i+1]-y[j+1]) < r {
+					two++
+					if abs(y[i+2]-y[j+2]) < r {
+						three++
+					}
+				}
+			}
+		}
+		if got, want := f.sampleEntropy(), float32(math.Log(float64(two)/float64(three))); got != want {
+			t.Fatalf("trial %d: %v, want %v", trial, got, want)
+		}
+	}
+	var flat features
+	if v := flat.sampleEntropy(); v != 0 {
+		t.Errorf("a flat line has %v", v)
+	}
+}

@@ -1,6 +1,10 @@
 package beats
 
-import "math"
+import (
+	"math"
+	"math/bits"
+	"slices"
+)
 
 // findPeaks finds where the slope's energy is the highest within 200 ms to each side,
 // and above a quarter of its maximum.
@@ -168,9 +172,17 @@ func (f *features) lempelZiv() float32 {
 	return float32(c) / expected
 }
 
+const (
+	entropyLen = waveLen / 2
+	entropySet = (entropyLen + 63) / 64
+)
+
+// places is a set of places in the series of sampleEntropy.
+type places [entropySet]uint64
+
 // sampleEntropy is that of every other sample, for m 2 and r 0.2 of the deviation.
 func (f *features) sampleEntropy() float32 {
-	const n = waveLen / 2
+	const n = entropyLen
 	var y [n]float32
 	var sum, square float32
 	for i := range y {
@@ -178,22 +190,66 @@ func (f *features) sampleEntropy() float32 {
 		sum, square = sum+y[i], square+y[i]*y[i]
 	}
 	r := 0.2 * sqrt(max(square/n-sum/n*sum/n, 0))
-	// Pair by pair at each lag: what is near two or three times running is
-	// counted by bits, for whether it is cannot be predicted.
-	two, three, bound := uint32(1), uint32(1), math.Float32bits(r)
-	for lag := 1; lag < n-2; lag++ {
-		a, b := y[:n-lag], y[lag:]
-		b = b[:len(a)]
-		before, last := uint32(0), uint32(0) // whether the pairs before were near
-		for i, v := range a {
-			near := (math.Float32bits(abs(v-b[i])) - bound) >> 31
-			both := near & last
-			if i < len(a)-1 {
-				two += both
+	if !(r > 0) {
+		return 0
+	}
+	var near [n]places
+	nearby(&y, r, &near)
+	two, three := 1, 1
+	for i := range n - 2 {
+		a, b, c := &near[i], &near[i+1], &near[i+2]
+		for w := (i + 1) / 64; w < entropySet; w++ {
+			both := a[w] & b.shifted(w, 1)
+			if w == (i+1)/64 {
+				both &= ^uint64(0) << ((i + 1) % 64) // each pair once
 			}
-			three += both & before
-			before, last = last, near
+			if w == (n-2)/64 {
+				both &= 1<<((n-2)%64) - 1
+			}
+			two += bits.OnesCount64(both)
+			three += bits.OnesCount64(both & c.shifted(w, 2))
 		}
 	}
 	return float32(math.Log(float64(two) / float64(three)))
+}
+
+// shifted is word w of the places by less to the left.
+func (p *places) shifted(w, by int) uint64 {
+	v := p[w] >> by
+	if w+1 < entropySet {
+		v |= p[w+1] << (64 - by)
+	}
+	return v
+}
+
+// nearby gives the places whose values differ from each by less than r: in
+// order of the values, a window that moves on.
+func nearby(y *[entropyLen]float32, r float32, near *[entropyLen]places) {
+	var order [entropyLen]uint64
+	for i, v := range y {
+		b := math.Float32bits(v)
+		order[i] = uint64(b^(uint32(int32(b)>>31)|1<<31))<<32 | uint64(i)
+	}
+	slices.Sort(order[:])
+	var now places
+	low, high := 0, 0
+	for _, o := range order {
+		i := uint32(o)
+		v := y[i]
+		for ; high < entropyLen; high++ {
+			k := uint32(order[high])
+			if !(y[k]-v < r) {
+				break
+			}
+			now[k/64] |= 1 << (k % 64)
+		}
+		for ; ; low++ {
+			k := uint32(order[low])
+			if v-y[k] < r {
+				break
+			}
+			now[k/64] &^= 1 << (k % 64)
+		}
+		near[i] = now
+	}
 }
