@@ -19,8 +19,9 @@ import (
 	"heartwire/topics"
 )
 
-// commitEvery bounds how many records are folded again when one is condemned.
-const commitEvery = 64
+// commitEvery bounds how many records are folded again when one is condemned;
+// a state is written down as often, which is not cheap.
+const commitEvery = 256
 
 // Fold gives what a stage says of records, in order, as records of out. It
 // passes ticks on as the runner does. A record that the stage condemns, and an

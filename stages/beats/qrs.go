@@ -91,12 +91,19 @@ func (e *eight) median() float32 {
 	}
 	v := e.v
 	s := v[:e.n]
-	for i := range s { // so few are sorted by hand in a quarter of the time
-		for k := i; k > 0 && s[k] < s[k-1]; k-- {
-			s[k], s[k-1] = s[k-1], s[k]
-		}
-	}
+	sortFew(s)
 	return (s[(e.n-1)/2] + s[e.n/2]) / 2
+}
+
+// sortFew takes a quarter of the time of slices.Sort for up to sixteen.
+func sortFew(s []float32) {
+	for i, v := range s {
+		k := i
+		for ; k > 0 && v < s[k-1]; k-- {
+			s[k] = s[k-1]
+		}
+		s[k] = v
+	}
 }
 
 func (e *eight) mean(none float32) float32 {

@@ -88,6 +88,6 @@ func (r *intervals) unevenness() float32 {
 	for i := range n {
 		changes[i] = abs(r.last(i, 0) - r.last(i+1, 0))
 	}
-	slices.Sort(changes[:n])
+	sortFew(changes[:n])
 	return ratio(changes[n/2], r.quantile(0.5, rrNominal))
 }

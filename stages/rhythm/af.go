@@ -1,8 +1,6 @@
 package rhythm
 
 import (
-	"slices"
-
 	"heartwire/stages"
 	"heartwire/topics"
 )
@@ -119,10 +117,16 @@ func (r *af) cells(width float64) int {
 		column := int32((float64(p.ms)-float64(p.before))/width + 0.5 + 1<<12)
 		at[i] = row<<16 | column
 	}
-	slices.Sort(at[:])
-	n := 1
-	for i := 1; i < len(at); i++ {
-		if at[i] != at[i-1] {
+	// A hash table with open addressing; 0 is no cell, for no column is 0.
+	var table [1 << 8]int32
+	n := 0
+	for _, cell := range at {
+		i := uint8(uint32(cell) * 2654435769 >> 24)
+		for table[i] != 0 && table[i] != cell {
+			i++
+		}
+		if table[i] == 0 {
+			table[i] = cell
 			n++
 		}
 	}
