@@ -42,7 +42,7 @@ func (r *variability) beat(v voice, b beat) {
 		r.kept, r.fromUs = r.kept[:0], max(b.us, 1)
 		return
 	}
-	word := min(uint16(min(b.ms, 8000)/hrvUnit)<<1, math.MaxUint16-1)
+	word := min(uint16(min(b.ms, 8000)/hrvUnit+0.5)<<1, math.MaxUint16-1)
 	if was && r.normal {
 		word |= 1
 	}

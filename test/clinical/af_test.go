@@ -5,6 +5,7 @@ package clinical
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -23,20 +24,23 @@ const (
 	floorAFSp = 98.5
 )
 
-// charted is what rhythm says to reference beats: its episodes, in the order in
+// charted is the episodes that rhythm says to reference beats, in the order in
 // which they were said.
 func charted(t testing.TB, list []wfdb.Annotation, rate float64) []*topics.Chart {
 	t.Helper()
+	return slices.DeleteFunc(charts(t, list, rate), func(c *topics.Chart) bool { return c.GetEpisode() == nil })
+}
+
+// charts is all that rhythm says to reference beats.
+func charts(t testing.TB, list []wfdb.Annotation, rate float64) (said []*topics.Chart) {
+	t.Helper()
 	var state rhythm.State
-	var said []*topics.Chart
 	stage := rhythm.Stage().Processor
 	put := func(sample int64, a *topics.Annotation) {
 		a.Patient, a.Device, a.Boot, a.Sample = "p", "recorder", 1, uint64(sample)
 		a.TimeUs = start.UnixMicro() + int64(float64(sample)*1e6/rate)
 		if err := stage.Process(&state, topics.Record[*topics.Annotation]{Key: "p", Value: a}, func(c *topics.Chart) {
-			if c.GetEpisode() != nil {
-				said = append(said, c)
-			}
+			said = append(said, c)
 		}); err != nil {
 			t.Fatal(err)
 		}
