@@ -54,6 +54,9 @@ const (
 // earlier run, which would look like an answer.
 func (run *annotation) one(ctx context.Context, name string) (annotated, error) {
 	sum, err := run.annotate(ctx, name)
+	if run.beats == nil && errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: fetch it, or start from beat annotations that are there with --beats", err)
+	}
 	if err != nil {
 		for _, ext := range []string{extBeats, extRhythms, extAlarms} {
 			if bad := os.Remove(run.to(name, ext)); bad != nil && !errors.Is(bad, fs.ErrNotExist) {
@@ -217,9 +220,11 @@ func (v *viewer) alarm(s *topics.AlarmState) {
 	}
 	switch {
 	case i < 0:
+		// While samples are missing a stage's time runs ahead of them by up to a second.
+		onset := min(s.GetOnsetUs(), v.now)
 		v.alarms = append(v.alarms, alarmLine{
 			Rule: s.GetRule(), Priority: priority, Technical: s.GetTechnical(), Text: s.GetText(),
-			Onset: v.transcript.SampleAt(s.GetOnsetUs()), OnsetS: v.seconds(s.GetOnsetUs()), DecidedS: v.seconds(v.now), id: s.GetId(),
+			Onset: v.transcript.SampleAt(onset), OnsetS: v.seconds(onset), DecidedS: v.seconds(v.now), id: s.GetId(),
 		})
 	case s.GetEndedUs() != 0:
 		at := v.seconds(s.GetEndedUs())

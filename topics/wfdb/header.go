@@ -172,7 +172,7 @@ func (s *Signal) parseFormat(field string) error {
 	case "212":
 		s.Format = 212
 	default:
-		return fmt.Errorf("format %q: only 16 and 212 are read", field)
+		return fmt.Errorf("format %q: only 16 and 212 are read; write the record anew in one of them, as wrsamp of Python's wfdb does", field)
 	}
 	return nil
 }

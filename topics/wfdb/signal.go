@@ -98,7 +98,7 @@ func (r *Record) read(columns []column, b *block, want, done int, sums []uint16)
 		if bad != nil { // at an earlier row than in the columns before
 			b.rows = n
 			if over = bad == io.EOF && r.Length == 0 && i == 0; !over {
-				err = fmt.Errorf("%s, sample %d: %w", r.Signals[at].File, done+n, cutOff(bad))
+				err = r.short(r.Signals[at].File, done+n, cutOff(bad))
 			}
 		}
 		at += c.signals
@@ -118,6 +118,14 @@ func (r *Record) Samples() ([][]int32, error) {
 		}
 	}
 	return all, nil
+}
+
+// short says how much of a file's samples could be read.
+func (r *Record) short(file string, n int, err error) error {
+	if r.Length > 0 && errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%s has %d samples of the %d in its header, the rest is missing: %w", file, n, r.Length, err)
+	}
+	return fmt.Errorf("%s, sample %d: %w", file, n, err)
 }
 
 // ErrChecksum says that the samples of a signal are not those its header was written for.
