@@ -449,6 +449,7 @@ type Beat struct {
 	Lead          string                 `protobuf:"bytes,2,opt,name=lead,proto3" json:"lead,omitempty"`                 // the lead it was measured in
 	RrMs          float64                `protobuf:"fixed64,3,opt,name=rr_ms,json=rrMs,proto3" json:"rr_ms,omitempty"`   // ms since the beat before; 0 where there is none to count from (first beat, gap)
 	Ventricular   float64                `protobuf:"fixed64,4,opt,name=ventricular,proto3" json:"ventricular,omitempty"` // 0 to 1: the probability of class V that the classifier gives to the beat
+	Run           *FastRun               `protobuf:"bytes,5,opt,name=run,proto3,oneof" json:"run,omitempty"`             // absent: whoever said the beat does not look at runs, as where beats are given
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -511,6 +512,75 @@ func (x *Beat) GetVentricular() float64 {
 	return 0
 }
 
+func (x *Beat) GetRun() *FastRun {
+	if x != nil {
+		return x.Run
+	}
+	return nil
+}
+
+// FastRun is what the five beats that end with a beat, or shortly before it, look like
+// together, in the lead in which they look most like ventricular tachycardia.
+type FastRun struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ventricular   float64                `protobuf:"fixed64,1,opt,name=ventricular,proto3" json:"ventricular,omitempty"` // 0 to 1: the probability that they are one; 0 where they are slower than 90 /min, or not five
+	Onset         uint64                 `protobuf:"varint,2,opt,name=onset,proto3" json:"onset,omitempty"`              // sample of the first of the five
+	RrMs          float64                `protobuf:"fixed64,3,opt,name=rr_ms,json=rrMs,proto3" json:"rr_ms,omitempty"`   // mean interval
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FastRun) Reset() {
+	*x = FastRun{}
+	mi := &file_annotations_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FastRun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FastRun) ProtoMessage() {}
+
+func (x *FastRun) ProtoReflect() protoreflect.Message {
+	mi := &file_annotations_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FastRun.ProtoReflect.Descriptor instead.
+func (*FastRun) Descriptor() ([]byte, []int) {
+	return file_annotations_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *FastRun) GetVentricular() float64 {
+	if x != nil {
+		return x.Ventricular
+	}
+	return 0
+}
+
+func (x *FastRun) GetOnset() uint64 {
+	if x != nil {
+		return x.Onset
+	}
+	return 0
+}
+
+func (x *FastRun) GetRrMs() float64 {
+	if x != nil {
+		return x.RrMs
+	}
+	return 0
+}
+
 // Fibrillation says that the waveform has become, or is no longer, that of a
 // ventricular rhythm in which no normal complex is left: the annotation's
 // sample is where it began or ended, which lies before the samples by which it
@@ -527,7 +597,7 @@ type Fibrillation struct {
 
 func (x *Fibrillation) Reset() {
 	*x = Fibrillation{}
-	mi := &file_annotations_proto_msgTypes[2]
+	mi := &file_annotations_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -539,7 +609,7 @@ func (x *Fibrillation) String() string {
 func (*Fibrillation) ProtoMessage() {}
 
 func (x *Fibrillation) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[2]
+	mi := &file_annotations_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -552,7 +622,7 @@ func (x *Fibrillation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fibrillation.ProtoReflect.Descriptor instead.
 func (*Fibrillation) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{2}
+	return file_annotations_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Fibrillation) GetOn() bool {
@@ -584,7 +654,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_annotations_proto_msgTypes[3]
+	mi := &file_annotations_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -596,7 +666,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[3]
+	mi := &file_annotations_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -609,7 +679,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{3}
+	return file_annotations_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Progress) GetComplete() uint64 {
@@ -660,7 +730,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_annotations_proto_msgTypes[4]
+	mi := &file_annotations_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -672,7 +742,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[4]
+	mi := &file_annotations_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -685,7 +755,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{4}
+	return file_annotations_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Gap) GetCount() uint64 {
@@ -721,7 +791,7 @@ type LeadState struct {
 
 func (x *LeadState) Reset() {
 	*x = LeadState{}
-	mi := &file_annotations_proto_msgTypes[5]
+	mi := &file_annotations_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -733,7 +803,7 @@ func (x *LeadState) String() string {
 func (*LeadState) ProtoMessage() {}
 
 func (x *LeadState) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[5]
+	mi := &file_annotations_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -746,7 +816,7 @@ func (x *LeadState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadState.ProtoReflect.Descriptor instead.
 func (*LeadState) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{5}
+	return file_annotations_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LeadState) GetLead() string {
@@ -783,7 +853,7 @@ type Quality struct {
 
 func (x *Quality) Reset() {
 	*x = Quality{}
-	mi := &file_annotations_proto_msgTypes[6]
+	mi := &file_annotations_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -795,7 +865,7 @@ func (x *Quality) String() string {
 func (*Quality) ProtoMessage() {}
 
 func (x *Quality) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[6]
+	mi := &file_annotations_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -808,7 +878,7 @@ func (x *Quality) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quality.ProtoReflect.Descriptor instead.
 func (*Quality) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{6}
+	return file_annotations_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Quality) GetLead() string {
@@ -848,7 +918,7 @@ type PacePulse struct {
 
 func (x *PacePulse) Reset() {
 	*x = PacePulse{}
-	mi := &file_annotations_proto_msgTypes[7]
+	mi := &file_annotations_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +930,7 @@ func (x *PacePulse) String() string {
 func (*PacePulse) ProtoMessage() {}
 
 func (x *PacePulse) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[7]
+	mi := &file_annotations_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +943,7 @@ func (x *PacePulse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PacePulse.ProtoReflect.Descriptor instead.
 func (*PacePulse) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{7}
+	return file_annotations_proto_rawDescGZIP(), []int{8}
 }
 
 // DeviceState is said when any part of it changes enough to matter.
@@ -890,7 +960,7 @@ type DeviceState struct {
 
 func (x *DeviceState) Reset() {
 	*x = DeviceState{}
-	mi := &file_annotations_proto_msgTypes[8]
+	mi := &file_annotations_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -902,7 +972,7 @@ func (x *DeviceState) String() string {
 func (*DeviceState) ProtoMessage() {}
 
 func (x *DeviceState) ProtoReflect() protoreflect.Message {
-	mi := &file_annotations_proto_msgTypes[8]
+	mi := &file_annotations_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -915,7 +985,7 @@ func (x *DeviceState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceState.ProtoReflect.Descriptor instead.
 func (*DeviceState) Descriptor() ([]byte, []int) {
-	return file_annotations_proto_rawDescGZIP(), []int{8}
+	return file_annotations_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeviceState) GetBatteryPercent() uint32 {
@@ -979,12 +1049,18 @@ const file_annotations_proto_rawDesc = "" +
 	"\ffibrillation\x18\x0e \x01(\v2\x1a.heartwire.v1.FibrillationH\x00R\ffibrillation\x12(\n" +
 	"\x04tick\x18\x0f \x01(\v2\x12.heartwire.v1.TickH\x00R\x04tick\x121\n" +
 	"\abinding\x18\x10 \x01(\v2\x15.heartwire.v1.BindingH\x00R\abindingB\x06\n" +
-	"\x04kind\"\x80\x01\n" +
+	"\x04kind\"\xb6\x01\n" +
 	"\x04Beat\x12-\n" +
 	"\x05class\x18\x01 \x01(\x0e2\x17.heartwire.v1.BeatClassR\x05class\x12\x12\n" +
 	"\x04lead\x18\x02 \x01(\tR\x04lead\x12\x13\n" +
 	"\x05rr_ms\x18\x03 \x01(\x01R\x04rrMs\x12 \n" +
-	"\vventricular\x18\x04 \x01(\x01R\vventricular\"W\n" +
+	"\vventricular\x18\x04 \x01(\x01R\vventricular\x12,\n" +
+	"\x03run\x18\x05 \x01(\v2\x15.heartwire.v1.FastRunH\x00R\x03run\x88\x01\x01B\x06\n" +
+	"\x04_run\"V\n" +
+	"\aFastRun\x12 \n" +
+	"\vventricular\x18\x01 \x01(\x01R\vventricular\x12\x14\n" +
+	"\x05onset\x18\x02 \x01(\x04R\x05onset\x12\x13\n" +
+	"\x05rr_ms\x18\x03 \x01(\x01R\x04rrMs\"W\n" +
 	"\fFibrillation\x12\x0e\n" +
 	"\x02on\x18\x01 \x01(\bR\x02on\x127\n" +
 	"\x06rhythm\x18\x02 \x01(\x0e2\x1f.heartwire.v1.VentricularRhythmR\x06rhythm\"\x9f\x01\n" +
@@ -1049,42 +1125,44 @@ func file_annotations_proto_rawDescGZIP() []byte {
 }
 
 var file_annotations_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_annotations_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_annotations_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_annotations_proto_goTypes = []any{
 	(BeatClass)(0),         // 0: heartwire.v1.BeatClass
 	(VentricularRhythm)(0), // 1: heartwire.v1.VentricularRhythm
 	(GapCause)(0),          // 2: heartwire.v1.GapCause
 	(*Annotation)(nil),     // 3: heartwire.v1.Annotation
 	(*Beat)(nil),           // 4: heartwire.v1.Beat
-	(*Fibrillation)(nil),   // 5: heartwire.v1.Fibrillation
-	(*Progress)(nil),       // 6: heartwire.v1.Progress
-	(*Gap)(nil),            // 7: heartwire.v1.Gap
-	(*LeadState)(nil),      // 8: heartwire.v1.LeadState
-	(*Quality)(nil),        // 9: heartwire.v1.Quality
-	(*PacePulse)(nil),      // 10: heartwire.v1.PacePulse
-	(*DeviceState)(nil),    // 11: heartwire.v1.DeviceState
-	(*Tick)(nil),           // 12: heartwire.v1.Tick
-	(*Binding)(nil),        // 13: heartwire.v1.Binding
+	(*FastRun)(nil),        // 5: heartwire.v1.FastRun
+	(*Fibrillation)(nil),   // 6: heartwire.v1.Fibrillation
+	(*Progress)(nil),       // 7: heartwire.v1.Progress
+	(*Gap)(nil),            // 8: heartwire.v1.Gap
+	(*LeadState)(nil),      // 9: heartwire.v1.LeadState
+	(*Quality)(nil),        // 10: heartwire.v1.Quality
+	(*PacePulse)(nil),      // 11: heartwire.v1.PacePulse
+	(*DeviceState)(nil),    // 12: heartwire.v1.DeviceState
+	(*Tick)(nil),           // 13: heartwire.v1.Tick
+	(*Binding)(nil),        // 14: heartwire.v1.Binding
 }
 var file_annotations_proto_depIdxs = []int32{
 	4,  // 0: heartwire.v1.Annotation.beat:type_name -> heartwire.v1.Beat
-	6,  // 1: heartwire.v1.Annotation.progress:type_name -> heartwire.v1.Progress
-	7,  // 2: heartwire.v1.Annotation.gap:type_name -> heartwire.v1.Gap
-	8,  // 3: heartwire.v1.Annotation.lead:type_name -> heartwire.v1.LeadState
-	9,  // 4: heartwire.v1.Annotation.quality:type_name -> heartwire.v1.Quality
-	10, // 5: heartwire.v1.Annotation.pace_pulse:type_name -> heartwire.v1.PacePulse
-	11, // 6: heartwire.v1.Annotation.device_state:type_name -> heartwire.v1.DeviceState
-	5,  // 7: heartwire.v1.Annotation.fibrillation:type_name -> heartwire.v1.Fibrillation
-	12, // 8: heartwire.v1.Annotation.tick:type_name -> heartwire.v1.Tick
-	13, // 9: heartwire.v1.Annotation.binding:type_name -> heartwire.v1.Binding
+	7,  // 1: heartwire.v1.Annotation.progress:type_name -> heartwire.v1.Progress
+	8,  // 2: heartwire.v1.Annotation.gap:type_name -> heartwire.v1.Gap
+	9,  // 3: heartwire.v1.Annotation.lead:type_name -> heartwire.v1.LeadState
+	10, // 4: heartwire.v1.Annotation.quality:type_name -> heartwire.v1.Quality
+	11, // 5: heartwire.v1.Annotation.pace_pulse:type_name -> heartwire.v1.PacePulse
+	12, // 6: heartwire.v1.Annotation.device_state:type_name -> heartwire.v1.DeviceState
+	6,  // 7: heartwire.v1.Annotation.fibrillation:type_name -> heartwire.v1.Fibrillation
+	13, // 8: heartwire.v1.Annotation.tick:type_name -> heartwire.v1.Tick
+	14, // 9: heartwire.v1.Annotation.binding:type_name -> heartwire.v1.Binding
 	0,  // 10: heartwire.v1.Beat.class:type_name -> heartwire.v1.BeatClass
-	1,  // 11: heartwire.v1.Fibrillation.rhythm:type_name -> heartwire.v1.VentricularRhythm
-	2,  // 12: heartwire.v1.Gap.cause:type_name -> heartwire.v1.GapCause
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	5,  // 11: heartwire.v1.Beat.run:type_name -> heartwire.v1.FastRun
+	1,  // 12: heartwire.v1.Fibrillation.rhythm:type_name -> heartwire.v1.VentricularRhythm
+	2,  // 13: heartwire.v1.Gap.cause:type_name -> heartwire.v1.GapCause
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_annotations_proto_init() }
@@ -1106,15 +1184,16 @@ func file_annotations_proto_init() {
 		(*Annotation_Tick)(nil),
 		(*Annotation_Binding)(nil),
 	}
-	file_annotations_proto_msgTypes[3].OneofWrappers = []any{}
-	file_annotations_proto_msgTypes[8].OneofWrappers = []any{}
+	file_annotations_proto_msgTypes[1].OneofWrappers = []any{}
+	file_annotations_proto_msgTypes[4].OneofWrappers = []any{}
+	file_annotations_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_annotations_proto_rawDesc), len(file_annotations_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

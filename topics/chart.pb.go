@@ -506,9 +506,10 @@ func (x *Second) GetLeadOffS() float64 {
 }
 
 // Episode is one stretch of one rhythm. It is said when it is known, again
-// when what it is of changes (a run that becomes VT), and when it has ended;
-// onset and rhythm's kind tell which one it is. What is momentary (a couplet, R
-// on T) is said once, with its end.
+// when what it is of changes (a run that becomes VT), again each time a run has
+// grown to double the beats that were said, and when it has ended; onset and
+// rhythm's kind tell which one it is. What is momentary (a couplet, R on T) is
+// said once, with its end.
 type Episode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rhythm        Rhythm                 `protobuf:"varint,1,opt,name=rhythm,proto3,enum=heartwire.v1.Rhythm" json:"rhythm,omitempty"`
@@ -518,7 +519,7 @@ type Episode struct {
 	OnsetUs       int64                  `protobuf:"varint,5,opt,name=onset_us,json=onsetUs,proto3" json:"onset_us,omitempty"` // sample time of it
 	End           *uint64                `protobuf:"varint,6,opt,name=end,proto3,oneof" json:"end,omitempty"`                  // sample of its last beat, or where its waveform ends; absent while it goes on
 	EndUs         int64                  `protobuf:"varint,7,opt,name=end_us,json=endUs,proto3" json:"end_us,omitempty"`       // 0 while it goes on
-	Beats         uint32                 `protobuf:"varint,8,opt,name=beats,proto3" json:"beats,omitempty"`                    // in it so far; 0 where beats are not to be trusted
+	Beats         uint32                 `protobuf:"varint,8,opt,name=beats,proto3" json:"beats,omitempty"`                    // in it so far, of NO_CAPTURE the pulses; 0 where beats are not to be trusted: it is told by its waveform
 	Rate          float64                `protobuf:"fixed64,9,opt,name=rate,proto3" json:"rate,omitempty"`                     // beats /min, mean over it; 0: unknown
 	Cut           bool                   `protobuf:"varint,10,opt,name=cut,proto3" json:"cut,omitempty"`                       // its end is not known: a gap, a lead that fell off, or the key was left
 	unknownFields protoimpl.UnknownFields

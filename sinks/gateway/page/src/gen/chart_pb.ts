@@ -258,9 +258,10 @@ export const SecondSchema: GenMessage<Second> = /*@__PURE__*/
 
 /**
  * Episode is one stretch of one rhythm. It is said when it is known, again
- * when what it is of changes (a run that becomes VT), and when it has ended;
- * onset and rhythm's kind tell which one it is. What is momentary (a couplet, R
- * on T) is said once, with its end.
+ * when what it is of changes (a run that becomes VT), again each time a run has
+ * grown to double the beats that were said, and when it has ended; onset and
+ * rhythm's kind tell which one it is. What is momentary (a couplet, R on T) is
+ * said once, with its end.
  *
  * @generated from message heartwire.v1.Episode
  */
@@ -309,7 +310,7 @@ export type Episode = Message<"heartwire.v1.Episode"> & {
   endUs: bigint;
 
   /**
-   * in it so far; 0 where beats are not to be trusted
+   * in it so far, of NO_CAPTURE the pulses; 0 where beats are not to be trusted: it is told by its waveform
    *
    * @generated from field: uint32 beats = 8;
    */
