@@ -298,7 +298,7 @@ func (a *analysis) beats(all bool, v voice) {
 		if n < a.said || a.hasAny && float64(n) < float64(a.lastAny)+refractory*a.rate {
 			continue // it was said already, from another lead
 		}
-		a.sayBeat(n, a.fused(b, n), v)
+		a.sayBeat(n, b, v)
 	}
 	c.read.ready = slices.Delete(c.read.ready, 0, done)
 	passed := 0
@@ -308,14 +308,16 @@ func (a *analysis) beats(all bool, v voice) {
 		}
 	}
 	a.spare.read.ready = slices.Delete(a.spare.read.ready, 0, passed)
+	a.forgetMarks()
 }
 
-func (a *analysis) sayBeat(n uint64, o odds, v voice) {
+func (a *analysis) sayBeat(n uint64, of beat, v voice) {
+	o, run := a.fused(of, n), a.fastRun(of, n)
 	class := o.class()
 	if v.paced && a.followsPulse(n) {
-		class = topics.BeatClass_BEAT_CLASS_Q
+		class, run = topics.BeatClass_BEAT_CLASS_Q, &topics.FastRun{}
 	}
-	b := &topics.Beat{Class: class, Lead: a.leads[a.chosen.lead].name, Ventricular: probability(o.v)}
+	b := &topics.Beat{Class: class, Lead: a.leads[a.chosen.lead].name, Ventricular: probability(o.v), Run: run}
 	if a.hasBeat {
 		b.RrMs = float64(n-a.lastBeat) * 1000 / a.rate
 	}

@@ -64,6 +64,7 @@ type reader struct {
 	agree float32 // how many of the last beats the detector and the judge agreed on, 0 to 1
 	size  resized // beats like those before them, but of another size
 	ready []beat  // handed over, in order; the analysis takes them
+	marks []mark  // of those handed over last, in order
 
 	w     window                       // used within look
 	asked [numLooks + numJudge]float32 // used within chanceOf: what is shown to a hook would be allocated
@@ -87,7 +88,7 @@ type past struct {
 // restart begins a signal that does not belong to what was before; the
 // patient's own shapes and intervals stay.
 func (t *reader) restart() {
-	t.list, t.ready = t.list[:0], t.ready[:0]
+	t.list, t.ready, t.marks = t.list[:0], t.ready[:0], t.marks[:0]
 	t.last, t.due = past{}, 0
 }
 

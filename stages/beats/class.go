@@ -213,6 +213,7 @@ func (t *reader) classify(i, next int, now uint64) {
 	}
 	t.last = past{has: true, at: c.at, r: c.r, level: c.level, slope: c.slope, chance: c.chance, res: c.x[lookResDom], template: c.template, fit: c.x[lookCorBest], width: c.width}
 	t.ready = append(t.ready, b)
+	t.mark(c, b)
 }
 
 // odds are the log odds of classes V and S.

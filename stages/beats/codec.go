@@ -24,6 +24,8 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	writeEpisodes(e, s.late)
 	writeSignals(e, s.live)
 	writeSignals(e, s.late)
+	writeMarks(e, s.live)
+	writeMarks(e, s.late)
 	return e.B, nil
 }
 
@@ -97,6 +99,8 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	readEpisodes(d, n.late)
 	readSignals(d, n.live)
 	readSignals(d, n.late)
+	readMarks(d, n.live)
+	readMarks(d, n.late)
 	if len(n.held) > 0 && n.live == nil {
 		d.Fail("runs are held for nothing")
 	}

@@ -184,3 +184,51 @@ func readPast(d *stages.Decoder) past {
 	}
 	return past{has: true, at: d.Uint(), r: d.Uint(), level: d.Float32(), slope: d.Float32(), chance: d.Float32(), res: d.Float32(), template: int(d.Int())}
 }
+
+// writeMarks writes the beats that a run may consist of, behind the rest of the
+// state: states of version 3 have nothing there.
+func writeMarks(e *stages.Encoder, a *analysis) {
+	e.Bool(a != nil)
+	if a == nil {
+		return
+	}
+	for _, t := range []*tracker{&a.chosen, &a.spare} {
+		if t.lead < 0 {
+			continue
+		}
+		e.Uint(uint64(len(t.read.marks)))
+		for i := range t.read.marks {
+			m := &t.read.marks[i]
+			e.Uint(m.r)
+			e.Uint(m.ready)
+			e.Float32(m.odds)
+			e.Int(int64(m.template))
+			e.Float32(m.quiet)
+			e.Float32(m.level)
+			e.Float32(m.size)
+		}
+	}
+}
+
+func readMarks(d *stages.Decoder, a *analysis) {
+	if !d.Bool() {
+		return
+	}
+	if a == nil {
+		d.Fail("beats of nothing")
+		return
+	}
+	for _, t := range []*tracker{&a.chosen, &a.spare} {
+		if t.lead < 0 {
+			continue
+		}
+		n := d.Len(19)
+		if n > maxMarks {
+			d.Fail("%d beats for runs", n)
+			return
+		}
+		for range n {
+			t.read.marks = append(t.read.marks, mark{d.Uint(), d.Uint(), d.Float32(), int(d.Int()), d.Float32(), d.Float32(), d.Float32()})
+		}
+	}
+}

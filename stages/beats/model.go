@@ -11,8 +11,9 @@ type models struct {
 	judge *trees.Forest // is it a beat
 	v, s  *trees.Forest // is its class V, S
 
-	seen func(c *candidate, x []float32)         // for training: called with what judge is asked
-	read func(c *candidate, b beat, x []float32) // and with what v and s are
+	seen func(c *candidate, x []float32)                 // for training: called with what judge is asked
+	read func(c *candidate, b beat, x []float32)         // and with what v and s are
+	run  func(onset, last uint64, lead int, x []float32) // and with what a run is judged by
 }
 
 //go:embed judge.trees

@@ -52,15 +52,16 @@ func (s *State) resume(r *topics.Samples) {
 
 // migrate brings up a state of version 1, which knew of no overtaking, of
 // version 2, which knew of no shapes of beats and no classes, and looked for
-// no fibrillation, or of version 3, which doubted no lead.
+// no fibrillation, or of version 3, which doubted no lead and judged no five
+// beats together.
 func migrate(version uint32, state []byte) ([]byte, error) {
 	switch version {
 	case 1:
-		return append(state, 0, 0, 0, 0, 0, 0, 0), nil
+		return append(state, make([]byte, 9)...), nil
 	case 2:
-		return append(state, 0, 0, 0, 0, 0, 0), nil
+		return append(state, make([]byte, 8)...), nil
 	case 3:
-		return append(state, 0, 0), nil
+		return append(state, make([]byte, 4)...), nil
 	}
 	return nil, fmt.Errorf("there is no version %d", version)
 }
