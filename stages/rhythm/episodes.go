@@ -47,8 +47,9 @@ func (r *rhythms) list() [9]follower {
 type beat struct {
 	class  topics.BeatClass
 	sample uint64
-	us     int64   // sample time
-	ms     float64 // since the beat before; 0: there is none to count from
+	us     int64           // sample time
+	ms     float64         // since the beat before; 0: there is none to count from
+	fast   *topics.FastRun // what the last five look like together; nil: nobody has looked
 }
 
 func (b beat) ventricular() bool { return b.class == topics.BeatClass_BEAT_CLASS_V }
@@ -201,5 +202,5 @@ func (b *beat) append(e *stages.Encoder) {
 }
 
 func (b *beat) decode(d *stages.Decoder) {
-	*b = beat{topics.BeatClass(d.Uint()), d.Uint(), d.Int(), d.Float()}
+	*b = beat{class: topics.BeatClass(d.Uint()), sample: d.Uint(), us: d.Int(), ms: d.Float()}
 }

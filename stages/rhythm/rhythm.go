@@ -211,7 +211,7 @@ func (v voice) beat(a *topics.Annotation, b *topics.Beat) error {
 	if ms == 0 {
 		v.quiet(true) // there was none to count from
 	}
-	v.follow(beat{b.GetClass(), a.GetSample(), a.GetTimeUs(), ms})
+	v.follow(beat{b.GetClass(), a.GetSample(), a.GetTimeUs(), ms, b.GetRun()})
 	if ms == 0 {
 		return nil
 	}

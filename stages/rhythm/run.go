@@ -26,6 +26,11 @@ const (
 	// come in its rhythm: a capture or fusion beat, or one misread.
 	strangers = 2
 	inRhythm  = 1.5 // times the mean interval
+
+	// What five beats look like together (topics.FastRun), where that was looked at.
+	likely   = 0.6 // from which they are VT, whatever their classes are
+	stays    = 0.5 // to which a VT goes on
+	unlikely = 0.4 // below which five class V beats are a V run: noise is what looks so
 )
 
 // run follows the class V beats that come in a row.
@@ -44,8 +49,13 @@ type instant struct {
 }
 
 func (r *run) beat(v voice, b beat) {
+	vt := r.open.rhythm == topics.Rhythm_RHYTHM_VT
+	together := b.fast.GetVentricular()
 	switch {
-	case !b.ventricular():
+	case !vt && together >= likely && b.fast.GetRrMs() < fastMS && b.ms > 0:
+		r.seize(v, b)
+		return
+	case !b.ventricular() && !(vt && together >= stays):
 		if r.open.rhythm == topics.Rhythm_RHYTHM_VT && r.strange < strangers && b.ms <= inRhythm*r.mean() {
 			r.strange++
 			r.note(b)
@@ -62,7 +72,28 @@ func (r *run) beat(v voice, b beat) {
 	}
 	r.strange = 0
 	r.note(b)
-	r.judge(v)
+	r.judge(v, b.fast == nil || together >= unlikely)
+}
+
+// seize makes a VT of five beats that look like one, though some are not of
+// class V, or the other lead has them. A run that has been said becomes it.
+func (r *run) seize(v voice, b beat) {
+	defer func() { r.at, r.strange, r.said = b.sample, 0, r.open.beats; v.say(&r.open) }()
+	if r.open.rhythm != topics.Rhythm_RHYTHM_UNSPECIFIED {
+		r.open.add(b)
+		r.note(b)
+		r.turn(v, topics.Rhythm_RHYTHM_VT)
+		return
+	}
+	onset := min(b.fast.GetOnset(), b.sample)
+	r.open = episode{
+		rhythm: topics.Rhythm_RHYTHM_VT, beats: vtBeats,
+		onset: onset, onsetUs: b.us - v.us(b.sample-onset), last: b.sample, lastUs: b.us,
+	}
+	for i := range r.ring { // as if they were even: those of the other lead are not known here
+		back := b.fast.GetRrMs() * float64(vtBeats-1-i)
+		r.ring[i] = instant{b.sample - min(v.samples(back/1000), b.sample), b.us - int64(back*1000)}
+	}
 }
 
 // note keeps the place of a beat in it, whatever its class.
@@ -82,8 +113,8 @@ func (r *run) mean() float64 {
 }
 
 // judge says what the run is, when that is new, and how long, each time it has
-// grown to double.
-func (r *run) judge(v voice) {
+// grown to double. tachycardia: it may be called one.
+func (r *run) judge(v voice, tachycardia bool) {
 	is, fast := r.open.rhythm, r.mean() < fastMS
 	if is == topics.Rhythm_RHYTHM_VT {
 		fast = r.mean() <= stillFastMS
@@ -92,7 +123,7 @@ func (r *run) judge(v voice) {
 	case r.open.beats < runBeats:
 		return
 	case is == topics.Rhythm_RHYTHM_V_RUN && r.open.beats < vtBeats:
-	case fast && r.open.beats >= vtBeats:
+	case fast && r.open.beats >= vtBeats && (tachycardia || is == topics.Rhythm_RHYTHM_VT):
 		is = topics.Rhythm_RHYTHM_VT
 	case fast && is == topics.Rhythm_RHYTHM_UNSPECIFIED:
 		is = topics.Rhythm_RHYTHM_V_RUN

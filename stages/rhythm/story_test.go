@@ -11,7 +11,8 @@ import (
 )
 
 // heart plays beats, one word each: the class and the interval before it in
-// ms, V320. A number before a star repeats: 6*V320. Other words:
+// ms, V320. A number before a star repeats: 6*V320. V320~90: and the five beats
+// that end with it are VT by 90 %, by all that was seen of them, and as far apart. Other words:
 //
 //	gap      a frame is missing
 //	off on   every lead falls off, and is back
@@ -86,7 +87,8 @@ func (p *player) word(word string) {
 		p.till(p.at)
 		w.put(a)
 	default:
-		ms := number(w.t, word[1:])
+		interval, percent, looked := strings.Cut(word[1:], "~")
+		ms := number(w.t, interval)
 		p.at += ms * rate / 1000
 		a := w.annotation(uint64(math.Round(p.at)))
 		b := &topics.Beat{Class: classes[word[0]], RrMs: ms, Lead: "II"}
@@ -94,6 +96,10 @@ func (p *player) word(word string) {
 			b.RrMs = 0
 		}
 		p.first = false
+		if looked {
+			onset := uint64(math.Round(p.at - 4*ms*rate/1000))
+			b.Run = &topics.FastRun{Ventricular: number(w.t, percent) / 100, Onset: onset, RrMs: ms}
+		}
 		a.Kind = &topics.Annotation_Beat{Beat: b}
 		p.held = append(p.held, a)
 		p.till(p.at)
@@ -183,6 +189,19 @@ func TestRhythms(t *testing.T) {
 		{"idioventricular that becomes fast", "5*N800 6*V700 6*V400 5*N800", []string{
 			"idioventricular 4.7.. 3 86/min", "idioventricular 4.7.. 6 86/min", "idioventricular 4.7..6.8 4 86/min",
 			"vt 6.8.. 5 109/min", "vt 6.8..10.6 9 126/min"}},
+		{"beats that look like a tachycardia together", "8*N800~0 4*N400~5 2*N400~90 V400~70 2*N400~55 N800~20 4*N800~0", []string{
+			"vt 6.8.. 5 150/min", "vt 6.8..10.0 9 150/min"}},
+		{"a short run that becomes one with another beat", "5*N800~0 V480~0 2*V400~1 N400~55 N400~90 N800~10 4*N800~0", []string{
+			"v_run 4.5.. 3 150/min", "v_run 4.5..5.3 3 150/min", "vt 4.5.. 5 150/min", "vt 4.5..6.1 5 150/min"}},
+		{"a run that becomes one with a beat that is not V", "5*N800~0 V480~0 2*V400~1 N400~90 V400~90 N800~10 4*N800~0", []string{
+			"v_run 4.5.. 3 150/min", "vt 4.5.. 4 150/min", "vt 4.5..6.1 5 150/min"}},
+		{"together they are no tachycardia", "8*N800~0 9*N400~55 4*N800~0", []string{"svt 6.8.. 5 150/min", "svt 6.8..10.0 9 150/min"}},
+		{"too slow for one", "8*N800~0 9*N640~95 4*N800~0", nil},
+		{"noise that is taken for class V", "5*N800~0 V480~0 7*V400~30 N1000~0 5*N800~0", []string{
+			"v_run 4.5.. 3 150/min", "v_run 4.5.. 6 150/min", "v_run 4.5..7.3 8 150/min"}},
+		{"idioventricular that looks like one once it is fast", "5*N800~0 6*V700~0 3*V400~0 N400~90 2*V400~90 5*N800~0", []string{
+			"idioventricular 4.7.. 3 86/min", "idioventricular 4.7.. 6 86/min", "idioventricular 4.7..8.2 6 86/min",
+			"vt 8.2.. 5 150/min", "vt 8.2..10.6 7 150/min"}},
 		{"bigeminy of three cycles", "5*N800 3*N1120 2*N800 N800 V480 N1120 V480 N1120 V480 N1120 N800 N800", []string{
 			"bigeminy 9.8.. 6 82/min", "bigeminy 9.8..14.6 7 75/min"}},
 		{"two cycles are none", "8*N800 V480 N1120 V480 N1120 N800 N800", nil},

@@ -32,6 +32,9 @@ type svt struct {
 }
 
 func (r *svt) beat(v voice, b beat) {
+	if v.rhythms.run.open.rhythm == topics.Rhythm_RHYTHM_VT {
+		b.class = topics.BeatClass_BEAT_CLASS_V // of a VT, whatever it looks like alone
+	}
 	if r.open.beats > 0 && !r.fits(b) {
 		v.end(&r.open, false)
 		r.inside = 0
