@@ -222,7 +222,7 @@ func (d detail) changed(from detail) bool {
 	return d.rhythm != from.rhythm || d.sustained && !from.sustained
 }
 
-// tell is the text of an alarm on a rhythm: VT 7 beats, 180 /min.
+// tell is the text of an alarm on a rhythm: VT 7 beats, 180 /min; VT, beats not countable.
 func (d detail) tell(r *rule, value float64) string {
 	words := r.words
 	switch {
@@ -232,7 +232,7 @@ func (d detail) tell(r *rule, value float64) string {
 		words = "SUSTAINED " + words
 	}
 	if value == 0 && r.suffix == inBeats {
-		return words // it is told by its waveform, in which no beats can be counted
+		return words + ", beats not countable" // it is told by its waveform
 	}
 	text := fmt.Sprintf("%s %.*f%s", words, r.places, value, r.suffix)
 	if d.rate > 0 && r.suffix == inBeats {
