@@ -63,6 +63,7 @@ type reader struct {
 	steps float32 // mean of step of the last beats
 	agree float32 // how many of the last beats the detector and the judge agreed on, 0 to 1
 	size  resized // beats like those before them, but of another size
+	p     float32 // mean correlation of the P waves of the dominant template's last beats
 	ready []beat  // handed over, in order; the analysis takes them
 	marks []mark  // of those handed over last, in order
 
@@ -83,6 +84,7 @@ type past struct {
 	template int
 	fit      float32 // correlation with its template
 	width    float32
+	p, t     float32 // correlation of its P and T wave with the dominant template's
 }
 
 // restart begins a signal that does not belong to what was before; the

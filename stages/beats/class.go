@@ -153,11 +153,23 @@ const (
 	classFit              // how well the last beats fitted
 	classLastQuiet        // noise beside the last beats
 	classSameLast         // the last beat has the same template
+	classBase             // RR before over that of the basic rhythm
+	classAway             // beats since the basic rhythm was left
+	classCrowd            // share of the last RRs that are alike
+	classCrowdRR          // RR before over those
+	classCells            // irregularity as in atrial fibrillation
+	classLast2            // the RR before the one before over the 75th percentile
+	classPFit             // how well the P waves of the dominant template's last beats fitted it
+	classPLess            // P wave's correlation less that
+	classPHeight          // the dominant template's P wave over its QRS complex
+	classLastT            // T wave of the last beat, in which this one's P wave may lie
+	classLastP            // P wave of the last beat
 	numClass
 )
 
 var classNames = [numClass]string{"rr_75", "rr_90", "rr_slow", "rr_last", "last_75", "next_75", "next_rr", "pause", "capped", "uneven",
-	"uneven_16", "last_res", "next_res", "early", "later", "count", "chance", "fit", "last_quiet", "same_last"}
+	"uneven_16", "last_res", "next_res", "early", "later", "count", "chance", "fit", "last_quiet", "same_last",
+	"rr_base", "away", "crowd", "rr_crowd", "cells", "last2_75", "p_fit", "p_less", "p_height", "last_t", "last_p"}
 
 // classify makes a beat of an accepted candidate; next is -1 where none has come.
 func (t *reader) classify(i, next int, now uint64) {
@@ -207,21 +219,46 @@ func (t *reader) classify(i, next int, now uint64) {
 		}
 	}
 	f[classChance], f[classFit], f[classLastQuiet] = c.chance, t.fit, t.noise
+	t.context(c, before, f)
 	t.models.classes(t, c, &b, x[:])
 	if rr > 0 {
 		t.rr.push(rr)
 	}
-	t.last = past{has: true, at: c.at, r: c.r, level: c.level, slope: c.slope, chance: c.chance, res: c.x[lookResDom], template: c.template, fit: c.x[lookCorBest], width: c.width}
+	if c.x[lookIsDom] > 0 {
+		t.p += fitShare * (c.x[lookPCor] - t.p)
+	}
+	t.last = past{has: true, at: c.at, r: c.r, level: c.level, slope: c.slope, chance: c.chance, res: c.x[lookResDom], template: c.template,
+		fit: c.x[lookCorBest], width: c.width, p: c.x[lookPCor], t: c.x[lookTCor]}
 	t.ready = append(t.ready, b)
 	t.mark(c, b)
+}
+
+// context tells the atria's rhythm: regular, fibrillating, left for a run; and
+// what of P waves there is.
+func (t *reader) context(c *candidate, before float32, f []float32) {
+	var crowd float32
+	f[classCrowd], crowd = t.rr.crowd()
+	base := t.rr.base.rr
+	if base == 0 {
+		base = before
+	}
+	f[classBase], f[classAway], f[classCrowdRR] = ratio(before, base), float32(t.rr.base.away), ratio(before, crowd)
+	p75 := t.rr.quantile(0.75, rrNominal)
+	f[classCells], f[classLast2] = t.rr.cells(), ratio(t.rr.last(1, p75), p75)
+	f[classPFit], f[classPLess] = t.p, c.x[lookPCor]-t.p
+	if len(t.own.list) > 0 {
+		g := t.own.list[t.own.dominant].form
+		f[classPHeight] = ratio(float32(math.Sqrt(float64(g.pEnergy)*qrsLen/pLen)), float32(math.Sqrt(float64(g.energy))))
+	}
+	f[classLastT], f[classLastP] = t.last.t, t.last.p
 }
 
 // odds are the log odds of classes V and S.
 type odds struct{ v, s float32 }
 
 const (
-	oddsV = -0.3 // from which a beat is V: sensitivity and positive predictivity are then nearest, records left out
-	oddsS = 0    // from which it is S, if it is not V
+	oddsV = -0.3  // from which a beat is V: sensitivity and positive predictivity are then nearest, records left out
+	oddsS = -0.75 // from which it is S, if it is not V; the same
 )
 
 func (o odds) class() topics.BeatClass {
@@ -234,7 +271,16 @@ func (o odds) class() topics.BeatClass {
 	return topics.BeatClass_BEAT_CLASS_N
 }
 
-// with is what two leads say together.
-func (o odds) with(other odds) odds { return odds{(o.v + other.v) / 2, (o.s + other.s) / 2} }
+// What another lead's log odds of V add. A V that looks narrow or small in one lead is plain in
+// another: that the other lead shows a V counts, that it shows none hardly does.
+const (
+	leadFor     = 0.4
+	leadAgainst = 0.1
+)
+
+// with is what the analysed lead and another say together.
+func (o odds) with(other odds) odds {
+	return odds{o.v + leadFor*max(other.v, 0) + leadAgainst*min(other.v, 0), (o.s + other.s) / 2}
+}
 
 func probability(odds float32) float64 { return 1 / (1 + math.Exp(-float64(odds))) }

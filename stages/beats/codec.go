@@ -26,6 +26,8 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	writeSignals(e, s.late)
 	writeMarks(e, s.live)
 	writeMarks(e, s.late)
+	writeContexts(e, s.live)
+	writeContexts(e, s.late)
 	return e.B, nil
 }
 
@@ -101,6 +103,8 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	readSignals(d, n.late)
 	readMarks(d, n.live)
 	readMarks(d, n.late)
+	readContexts(d, n.live)
+	readContexts(d, n.late)
 	if len(n.held) > 0 && n.live == nil {
 		d.Fail("runs are held for nothing")
 	}

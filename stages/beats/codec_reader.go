@@ -232,3 +232,50 @@ func readMarks(d *stages.Decoder, a *analysis) {
 		}
 	}
 }
+
+// What the readers know of the basic rhythm and of P waves is written behind
+// the marks: version 3 had none of it either.
+
+func (t *reader) contexts() [4]*float32 {
+	return [4]*float32{&t.rr.base.rr, &t.p, &t.last.p, &t.last.t}
+}
+
+func writeContexts(e *stages.Encoder, a *analysis) {
+	e.Bool(a != nil)
+	if a == nil {
+		return
+	}
+	for _, t := range []*tracker{&a.chosen, &a.spare} {
+		if t.lead < 0 {
+			continue
+		}
+		e.Uint(uint64(t.read.rr.base.away))
+		for _, v := range t.read.contexts() {
+			e.Float32(*v)
+		}
+	}
+}
+
+func readContexts(d *stages.Decoder, a *analysis) {
+	if !d.Bool() {
+		return
+	}
+	if a == nil {
+		d.Fail("a context without an analysis")
+		return
+	}
+	for _, t := range []*tracker{&a.chosen, &a.spare} {
+		if t.lead < 0 {
+			continue
+		}
+		away := d.Uint()
+		if away > baseHeld {
+			d.Fail("%d intervals away", away)
+			return
+		}
+		t.read.rr.base.away = int(away)
+		for _, v := range t.read.contexts() {
+			*v = d.Float32()
+		}
+	}
+}

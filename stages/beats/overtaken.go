@@ -52,16 +52,16 @@ func (s *State) resume(r *topics.Samples) {
 
 // migrate brings up a state of version 1, which knew of no overtaking, of
 // version 2, which knew of no shapes of beats and no classes, and looked for
-// no fibrillation, or of version 3, which doubted no lead and judged no five
-// beats together.
+// no fibrillation, or of version 3, which doubted no lead, judged no five beats
+// together, and knew of no basic rhythm and no P waves.
 func migrate(version uint32, state []byte) ([]byte, error) {
 	switch version {
 	case 1:
-		return append(state, make([]byte, 9)...), nil
+		return append(state, make([]byte, 11)...), nil
 	case 2:
-		return append(state, make([]byte, 8)...), nil
+		return append(state, make([]byte, 10)...), nil
 	case 3:
-		return append(state, make([]byte, 4)...), nil
+		return append(state, make([]byte, 6)...), nil
 	}
 	return nil, fmt.Errorf("there is no version %d", version)
 }

@@ -242,15 +242,11 @@ func TestAPatientWithoutSamplesIsOvertakenWhereBound(t *testing.T) {
 }
 
 func TestOldStatesAreMigrated(t *testing.T) {
-	for version := uint32(1); version <= 3; version++ {
+	for version := uint32(1); version < beats.Version; version++ {
 		var s, old beats.State
 		frames := ticked(regular(250, 20, 70).frames())
 		foldInto(t, &s, frames[:50])
-		write := s.AppendVersion2
-		if version == 3 {
-			write = s.AppendVersion3
-		}
-		state, err := write()
+		state, err := s.AppendVersion(version)
 		if err != nil {
 			t.Fatal(err)
 		}

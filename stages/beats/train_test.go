@@ -74,7 +74,8 @@ func forest(t *testing.T, path string) *trees.Forest {
 }
 
 // run writes for each candidate: its sample, 1 if a rule takes it for a beat,
-// features; and for each beat: its sample, template, odds of V and S, features.
+// features; and for each beat: its sample, template, how many that has seen,
+// odds of V and S, features.
 func (j job) run(t *testing.T) {
 	raw, err := os.ReadFile(j.Signal)
 	if err != nil {
@@ -100,7 +101,11 @@ func (j job) run(t *testing.T) {
 		judged.add(x...)
 	}
 	m.read = func(c *candidate, b beat, x []float32) {
-		classed.add(float32(tr.sample(c.r)), float32(c.template), b.v, b.s)
+		seen := float32(0)
+		if c.template >= 0 {
+			seen = float32(tr.read.own.list[c.template].n)
+		}
+		classed.add(float32(tr.sample(c.r)), float32(c.template), seen, b.v, b.s)
 		classed.add(x...)
 	}
 	tr.restart(newKernel(j.Rate), 0)
@@ -135,7 +140,7 @@ func TestTrain(t *testing.T) {
 	all.Wait()
 	names, err := json.Marshal(map[string][]string{
 		"judge": append(append([]string{"sample", "learned"}, lookNames[:]...), judgeNames[:]...),
-		"class": append(append([]string{"sample", "template", "v", "s"}, lookNames[:]...), classNames[:]...),
+		"class": append(append([]string{"sample", "template", "seen", "v", "s"}, lookNames[:]...), classNames[:]...),
 	})
 	if err != nil {
 		t.Fatal(err)

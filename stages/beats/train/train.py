@@ -1,7 +1,9 @@
 """Trains the ensembles judge.trees, v.trees and s.trees of stages/beats.
 
-    python stages/beats/train/train.py [WORK]
+    python stages/beats/train/train.py [--validate]
 
+With --validate nothing is written: the classes are learned again and again with one patient
+left out, candidates being judged by judge.trees as it is, and the counts are printed.
 Needs requirements.txt, Go, and the recordings (HEARTWIRE_DATA or ../shared/data
 beside the checkout). Twice gives the same bytes.
 """
@@ -13,6 +15,7 @@ import tempfile
 import lightgbm as lgb
 import numpy as np
 
+import classes
 from common import HERE, features, inside, match, mix, noise, records, reference, signal
 
 sys.path.insert(0, os.path.join(HERE, "..", "..", "trees"))
@@ -26,7 +29,6 @@ VARIANTS = {"0": (0, None, 0, 0, 0, 1.0), "1": (1, None, 0, 0, 0, 0.5), "em18": 
 PARAMETERS = dict(objective="binary", feature_fraction=0.5, bagging_fraction=0.7, bagging_freq=1, lambda_l2=20, max_bin=63,
                   verbose=-1, num_threads=1, seed=7, deterministic=True, force_row_wise=True)
 JUDGE = dict(PARAMETERS, num_leaves=10, min_data_in_leaf=100, learning_rate=0.1)
-CLASS = dict(PARAMETERS, num_leaves=8, min_data_in_leaf=60, learning_rate=0.08)
 ROUNDS = 60  # trees of the judge
 KEEP = 0.04  # of the plain candidates: there are far too many
 WINDOW = 54  # samples at 360 Hz
@@ -71,36 +73,29 @@ def candidates(out, names, of=None):
     return np.concatenate(xs), np.concatenate(ys), np.concatenate(ws)
 
 
-def beats(out, label):
-    """Features, whether it is of the class, weight: each record's total grows with the root of its beats."""
-    xs, ys, ws = [], [], []
-    for r in records():
-        ref, cls, spans = reference(r)
-        k = out[f"{r}_0"]["class"]
-        pair = match(k[:, 0], ref, WINDOW)
-        c = np.where(pair >= 0, cls[np.clip(pair, 0, None)], "O")
-        take = ~inside(k[:, 0], spans) & np.isin(c, ["N", "S", "V"])
-        y = c[take] == label
-        w = np.full(len(y), (2000 / max(len(y), 1)) ** 0.5)
-        if y.any():
-            w[y] *= min(max((300 / y.sum()) ** 0.5, 0.6), 2.5)
-        xs.append(k[take][:, 4:]), ys.append(y), ws.append(w)
-    return np.concatenate(xs), np.concatenate(ys), np.concatenate(ws)
-
-
 def fit(parameters, data, names, rounds, path):
     x, y, w = data
     trees.write(lgb.train(parameters, lgb.Dataset(x, y, weight=w, feature_name=names), rounds), path)
 
 
-def main():
-    work = sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()
-    to = os.path.dirname(HERE)
+def judge(work, to):
     out, names = judged(work)
     fit(JUDGE, candidates(out, names), names["judge"][2:], ROUNDS, os.path.join(to, "judge.trees"))
-    out, names = features([dict(key=f"{r}_0", rate=360.0, models=to) for r in records()], work)
-    for label in "VS":
-        fit(CLASS, beats(out, label), names["class"][4:], 100, os.path.join(to, label.lower() + ".trees"))
+
+
+def main():
+    to = os.path.dirname(HERE)
+    validate = "--validate" in sys.argv[1:]
+    with tempfile.TemporaryDirectory() as work:
+        if not validate:
+            judge(work, to)
+        all_, name = classes.beats(work, to)
+    if validate:
+        classes.validate(all_, name)
+        return
+    of = classes.samples(all_, name)
+    for label in classes.CLASSES:
+        trees.write(classes.fit(label, all_, of, name), os.path.join(to, label.lower() + ".trees"))
 
 
 if __name__ == "__main__":
