@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -98,6 +99,9 @@ func (run *scoring) do(out, errOut io.Writer) error {
 	names, err := recordings(run.ref)
 	if err != nil {
 		return fmt.Errorf("--ref %w", err)
+	}
+	if _, err := os.Stat(run.test); err != nil {
+		return fmt.Errorf("--test %w", err)
 	}
 	var without []string
 	for _, name := range names {
