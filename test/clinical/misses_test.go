@@ -77,7 +77,7 @@ func (p *pass) wrongAlarm() []miss {
 	m := miss{pass: p, middle: alarmTo - strip/2}
 	switch kept := p.kept(); {
 	case p.truth && !kept:
-		m.weight, m.kind, m.what = weightAlarmMissed, "alarm missed", "the bedside monitor's VT alarm at 5:00 is true and is not kept"
+		m.weight, m.kind, m.what = weightAlarmMissed, "alarm missed", "the bedside monitor's VT alarm at 5:00 is true and is not kept: Heartwire says "+strings.Join(p.named(p.test, alarmFrom, alarmTo), " ")
 	case !p.truth && kept:
 		m.weight, m.kind, m.what = weightAlarmFalse, "alarm false", "the bedside monitor's VT alarm at 5:00 is false and is kept"
 		for _, s := range p.onsets {
@@ -101,7 +101,8 @@ func (p *pass) wrongWaves() (list []miss) {
 		if run.kind != "" {
 			wrong := last - begin + length.Seconds()
 			run.middle, run.weight = (begin+last+length.Seconds())/2, run.weight+wrong
-			run.what = fmt.Sprintf("%.0f s of %s", wrong, run.what)
+			run.what = fmt.Sprintf("%.0f s of %s: the reference has %s, Heartwire says %s", wrong, run.what,
+				strings.Join(p.named(p.ref, begin, last+length.Seconds()), " "), strings.Join(p.named(p.test, begin, last+length.Seconds()), " "))
 			list = append(list, run)
 		}
 		run = miss{}
@@ -117,9 +118,9 @@ func (p *pass) wrongWaves() (list []miss) {
 		m := miss{pass: p}
 		switch {
 		case r.FN > 0:
-			m.weight, m.kind, m.what = weightWaveMissed, "VF or VT missed", "ventricular fibrillation, flutter or tachycardia are not told"
+			m.weight, m.kind, m.what = weightWaveMissed, "VF or VT missed", "ventricular fibrillation, flutter or tachycardia that are not told"
 		case r.FP > 0:
-			m.weight, m.kind, m.what = weightWaveFalse, "VF or VT false", "another rhythm are taken for ventricular fibrillation, flutter or tachycardia"
+			m.weight, m.kind, m.what = weightWaveFalse, "VF or VT false", "another rhythm that are taken for ventricular fibrillation, flutter or tachycardia"
 		}
 		if m.kind != run.kind {
 			finish()
@@ -127,6 +128,25 @@ func (p *pass) wrongWaves() (list []miss) {
 		}
 		last = from.Seconds()
 	}
+}
+
+// named are the rhythms that annotations name between two times in s, each once.
+func (p *pass) named(list []wfdb.Annotation, from, to float64) (names []string) {
+	before := ""
+	for _, a := range list {
+		at := float64(a.Sample) / p.rate
+		switch {
+		case a.Code != wfdb.Rhythm || at >= to:
+		case at <= from:
+			before = a.Aux
+		case !slices.Contains(names, a.Aux):
+			names = append(names, a.Aux)
+		}
+	}
+	if before != "" && !slices.Contains(names, before) {
+		names = slices.Insert(names, 0, before)
+	}
+	return names
 }
 
 // wrongBeats are strips with beats that are not found, are none, or are of

@@ -191,7 +191,7 @@ func (m miss) marks(p *plot.Plot, from, to float64) error {
 		rhythm, row float64
 		ink         color.Color
 	}{{"reference", m.ref, 1.35, 1.05, inkRef}, {"heartwire", m.test, 0.7, 0.4, inkTest}} {
-		rhythm := ""
+		rhythm, changes := "", to
 		if err := write(p, side.name, from-margin+0.05, side.rhythm, side.ink); err != nil {
 			return err
 		}
@@ -208,7 +208,7 @@ func (m miss) marks(p *plot.Plot, from, to float64) error {
 			ink, text, y := side.ink, a.Code.String(), side.row
 			switch {
 			case a.Code == wfdb.Rhythm:
-				text, y = "|"+a.Aux, side.rhythm
+				text, y, changes = "|"+a.Aux, side.rhythm, min(changes, at)
 			case a.Code == wfdb.Note:
 				continue
 			case wrong[a.Sample]:
@@ -220,7 +220,7 @@ func (m miss) marks(p *plot.Plot, from, to float64) error {
 				return err
 			}
 		}
-		if rhythm != "" {
+		if rhythm != "" && changes > from+0.7 { // there is room for it
 			if err := write(p, rhythm, from, side.rhythm, side.ink); err != nil {
 				return err
 			}
