@@ -31,6 +31,9 @@ func TestEveryRuleAndRhythmFiresAndIsQuiet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if s.gap != "" {
+			continue
+		}
 		for _, a := range s.alarms {
 			if how, rule, _ := strings.Cut(a.what, " "); how == "raised" {
 				_, rule, _ = strings.Cut(rule, " ")

@@ -21,6 +21,7 @@ type scenario struct {
 	rate   float64
 	leads  []string
 	paced  bool
+	gap    string // why it does not hold yet
 
 	judged bool // there is a section alarms
 	others bool // other alarms may come in between
@@ -119,6 +120,11 @@ func (s *scenario) begin(section, rest string) (err error) {
 			return fmt.Errorf("patient %q: want paced", rest)
 		}
 		return nil
+	case "gap":
+		if s.gap = rest; rest == "" {
+			return errors.New("a gap wants words: why the scenario does not hold yet")
+		}
+		return nil
 	case "alarms":
 		s.judged, s.others = true, rest == "among others"
 		if s.others {
@@ -126,7 +132,7 @@ func (s *scenario) begin(section, rest string) (err error) {
 		}
 	case "rhythms", "beats", "never":
 	default:
-		return fmt.Errorf("a section %q: want script, rate, leads, patient, alarms, rhythms, beats or never", section)
+		return fmt.Errorf("a section %q: want script, rate, leads, patient, gap, alarms, rhythms, beats or never", section)
 	}
 	if rest != "" {
 		return fmt.Errorf("%q after %s: its lines follow below", rest, section)

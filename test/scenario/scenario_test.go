@@ -23,6 +23,7 @@ func TestScenarios(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Another seed is another person: none may change the story.
+			held := true
 			for seed := range uint64(3) {
 				source, err := s.patient(seed + 1)
 				if err != nil {
@@ -32,9 +33,15 @@ func TestScenarios(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if wrong := s.wrong(&got); wrong != "" {
+				wrong := s.wrong(&got)
+				if held = held && wrong == ""; wrong != "" && s.gap != "" {
+					t.Logf("not yet, %s: seed %d: %s; the story is\n%s", s.gap, seed+1, wrong, &got)
+				} else if wrong != "" {
 					t.Fatalf("seed %d: %s; the story is\n%s", seed+1, wrong, &got)
 				}
+			}
+			if held && s.gap != "" {
+				t.Errorf("it holds: take out its gap, %q", s.gap)
 			}
 		})
 	}
