@@ -30,7 +30,8 @@ const (
 	// What five beats look like together (topics.FastRun), where that was looked at.
 	likely   = 0.6 // from which they are VT, whatever their classes are
 	stays    = 0.5 // to which a VT goes on
-	unlikely = 0.4 // below which five class V beats are a V run: noise is what looks so
+	unlikely = 0.4 // below which five class V beats are a V run: noise is what looks so,
+	sure     = 10  // until so many have come: then classes alone decide
 )
 
 // run follows the class V beats that come in a row.
@@ -123,7 +124,7 @@ func (r *run) judge(v voice, tachycardia bool) {
 	case r.open.beats < runBeats:
 		return
 	case is == topics.Rhythm_RHYTHM_V_RUN && r.open.beats < vtBeats:
-	case fast && r.open.beats >= vtBeats && (tachycardia || is == topics.Rhythm_RHYTHM_VT):
+	case fast && r.open.beats >= vtBeats && (tachycardia || is == topics.Rhythm_RHYTHM_VT || r.open.beats >= sure):
 		is = topics.Rhythm_RHYTHM_VT
 	case fast && is == topics.Rhythm_RHYTHM_UNSPECIFIED:
 		is = topics.Rhythm_RHYTHM_V_RUN

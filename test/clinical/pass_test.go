@@ -40,6 +40,7 @@ type pass struct {
 
 	ref, test []wfdb.Annotation // test: beats and rhythms together
 	onsets    []float64         // s, of alarms vt
+	spells    []spell           // VT, VF and flutter, in the order in which they were said
 	truth     bool              // of cinc2015vt: its alarm is true
 	err       error
 }
@@ -52,14 +53,15 @@ func (p *pass) options(from time.Duration) ec57.Options {
 
 // Each set of recordings is folded once, whichever tests look at it.
 var sets = struct {
-	mitdb, mitdbAll, motion, vfdb, afdb, alarms func(t testing.TB) []*pass
+	mitdb, mitdbAll, motion, motionAll, vfdb, afdb, alarms func(t testing.TB) []*pass
 }{
-	mitdb:    once("mitdb", func(p *pass) { p.fold(0) }),
-	mitdbAll: once("mitdb", func(p *pass) { p.fold() }),
-	motion:   once("mitdb", (*pass).foldWithMotion, "118", "119"),
-	vfdb:     once("vfdb", func(p *pass) { p.fold() }),
-	afdb:     once("afdb", (*pass).foldGiven),
-	alarms:   once("cinc2015vt", func(p *pass) { p.fold() }),
+	mitdb:     once("mitdb", func(p *pass) { p.fold(0) }),
+	mitdbAll:  once("mitdb", func(p *pass) { p.fold() }),
+	motion:    once("mitdb", (*pass).foldWithMotion, "118", "119"),
+	motionAll: once("mitdb", (*pass).foldWithMotion),
+	vfdb:      once("vfdb", func(p *pass) { p.fold() }),
+	afdb:      once("afdb", (*pass).foldGiven),
+	alarms:    once("cinc2015vt", func(p *pass) { p.fold() }),
 }
 
 func once(folder string, do func(*pass), only ...string) func(testing.TB) []*pass {
@@ -180,7 +182,7 @@ func (p *pass) watch(r *wfdb.Record, length int64, said iter.Seq2[topics.Record[
 	tr := &wfdb.Transcript{Rate: r.Rate, Start: start, Length: length}
 	log := driver.Fold(alarms.Stage(), topics.Charts, topics.Alarms,
 		driver.Tap(driver.Fold(rhythm.Stage(), topics.Annotations, topics.Charts,
-			driver.Tap(said, tr.Annotation)), tr.Chart))
+			driver.Tap(said, tr.Annotation)), func(c *topics.Chart) { tr.Chart(c); p.spell(c) }))
 	for r, err := range log {
 		if err != nil {
 			p.err = err
