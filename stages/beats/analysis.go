@@ -106,7 +106,7 @@ func (a *analysis) fold(s *topics.Samples, from, to uint64, v voice) {
 			a.gap(begin-a.next, topics.GapCause_GAP_CAUSE_MISSING, v)
 		}
 		a.stretch(s, begin, end, v)
-		if a.chosen.lead >= 0 {
+		if !a.suspended() {
 			valid += int(end - begin)
 		}
 	})
@@ -284,8 +284,8 @@ func (a *analysis) blanked(w *walk, n uint64) bool {
 // for the other lead too.
 func (a *analysis) beats(all bool, v voice) {
 	c := &a.chosen
-	if c.lead < 0 {
-		a.spare.read.ready = a.spare.read.ready[:0]
+	if a.suspended() {
+		c.read.ready, a.spare.read.ready = c.read.ready[:0], a.spare.read.ready[:0]
 		return
 	}
 	done := 0
@@ -333,7 +333,7 @@ func (a *analysis) sayBeat(n uint64, of beat, v voice) {
 // length of the frames does not matter.
 func (a *analysis) fused(b beat, n uint64) odds {
 	s := &a.spare
-	if s.lead < 0 || a.leads[s.lead].worth() < betterBy {
+	if s.lead < 0 || a.worth(s.lead) < betterBy {
 		return b.odds
 	}
 	for _, o := range s.read.ready {
@@ -386,6 +386,9 @@ func (a *analysis) gap(count uint64, cause topics.GapCause, v voice) {
 	a.said = a.next
 }
 
+// suspended reports that nothing can be said of beats.
+func (a *analysis) suspended() bool { return a.chosen.lead < 0 || a.doubted }
+
 // progress says how far detection has come.
 func (a *analysis) progress(valid uint32, v voice) {
 	said := new(struct { // it is said with each frame: allocated at once
@@ -394,8 +397,8 @@ func (a *analysis) progress(valid uint32, v voice) {
 		candidate uint64
 	})
 	p := &said.progress
-	p.Complete, p.Rate, p.Suspended, p.Valid = a.next, a.rate, a.chosen.lead < 0, valid
-	if a.inRun && a.chosen.lead >= 0 {
+	p.Complete, p.Rate, p.Suspended, p.Valid = a.next, a.rate, a.suspended(), valid
+	if a.inRun && !a.suspended() {
 		complete, candidate, undecided := a.chosen.progress()
 		a.said = max(a.said, a.chosen.sample(complete))
 		if undecided {

@@ -60,8 +60,7 @@ type reader struct {
 	fit   float32 // mean correlation of the last beats with their templates
 	noise float32 // mean lookQuiet of the last beats
 	poor  float32 // mean lookLevel of the last candidates that fit no template, nought for those that do
-	steps float32 // mean of step of the last beats
-	agree float32 // how many of the last beats the detector and the judge agreed on, 0 to 1
+	steps float32 // mean of step of the last candidates that the detector takes for beats
 	size  resized // beats like those before them, but of another size
 	p     float32 // mean correlation of the P waves of the dominant template's last beats
 	ready []beat  // handed over, in order; the analysis takes them
@@ -168,12 +167,8 @@ func (t *reader) judge(d *detector, i int) {
 	}
 	c.measured = true
 	c.chance = t.chanceOf(d, i)
-	if c.rule || c.chance >= addFrom {
-		both := float32(0)
-		if c.rule && c.chance >= dropBelow {
-			both = 1
-		}
-		t.agree += fitShare * (both - t.agree)
+	if c.rule {
+		t.steps += fitShare * (min(c.step, 2) - t.steps)
 	}
 	poor := float32(0)
 	if c.x[lookCorBest] < fits {
@@ -181,9 +176,9 @@ func (t *reader) judge(d *detector, i int) {
 	}
 	t.poor += fitShare * (poor - t.poor)
 	switch {
-	case c.rule && c.chance >= dropBelow, !c.rule && c.chance >= addFrom:
+	case c.rule && c.chance >= t.least(d), !c.rule && c.chance >= addFrom:
 		t.accept(d, i)
-	case c.chance < dropBelow:
+	case c.chance < t.least(d):
 		c.verdict = refused
 	}
 }
@@ -209,7 +204,6 @@ func (t *reader) accept(d *detector, i int) {
 	}
 	t.fit += fitShare * (c.x[lookCorBest] - t.fit)
 	t.noise += fitShare * (c.x[lookQuiet] - t.noise)
-	t.steps += fitShare * (min(c.step, 2) - t.steps)
 }
 
 // say hands over the beats whose next beat is known, or has not come for long.

@@ -42,14 +42,45 @@ func (a *analysis) choose(from uint64, v voice) {
 	if a.chosen.lead < 0 || a.better >= betterFor {
 		a.change(from)
 	}
-	if s := a.spare.lead; s < 0 || a.leads[s].quality.blocks > 0 && a.leads[s].worth() < betterBy {
-		if i := a.best(); i >= 0 && (s < 0 || a.leads[i].worth() > a.leads[s].worth()+betterBy) {
+	if s := a.spare.lead; s < 0 || a.leads[s].quality.blocks > 0 && a.worth(s) < betterBy {
+		if i := a.best(); i >= 0 && (s < 0 || a.worth(i) > a.worth(s)+betterBy) {
 			a.spare = a.begin(i, from)
 		}
 	}
+	a.suspend(from, v)
 	for i := range a.leads {
 		a.judged(i, from, v)
 	}
+}
+
+// suspend takes care that no beats are said where they cannot be told from noise
+// in the best lead there is. The search for fibrillation goes on, and what may be
+// a rhythm of the ventricles is never called noise.
+func (a *analysis) suspend(from uint64, v voice) {
+	most := 1.
+	if a.doubted {
+		most = trustBelow
+	}
+	ventricles := a.episode.on || a.episode.n > 0 && a.episode.mean() > doubtWave
+	doubted := a.chosen.lead >= 0 && a.chosen.doubt() > most && !ventricles
+	if doubted == a.doubted {
+		return
+	}
+	if doubted && a.inRun {
+		a.beats(true, v) // what was found before
+	}
+	a.doubted, a.hasBeat, a.said = doubted, false, max(a.said, from)
+}
+
+// worth orders leads for the choice: one in which beats cannot be told from noise is worth little.
+func (a *analysis) worth(i int) float64 {
+	w := a.leads[i].worth()
+	for _, t := range []*tracker{&a.chosen, &a.spare} {
+		if t.lead == i {
+			w *= 1 - min(max(t.doubt()-doubtFrom, 0)/(1-doubtFrom), 1)
+		}
+	}
+	return w
 }
 
 // change makes the spare the chosen one, or begins with the best lead there is.
@@ -83,7 +114,7 @@ func (a *analysis) best() int {
 		if i == a.chosen.lead || i == a.spare.lead || !l.fit() {
 			continue
 		}
-		if w := l.worth() + bonus(l.name); w > most {
+		if w := a.worth(i) + bonus(l.name); w > most {
 			best, most = i, w
 		}
 	}
@@ -105,11 +136,11 @@ func (a *analysis) compare() {
 		a.better = 0
 		return
 	}
-	chosen, spare := &a.leads[a.chosen.lead], &a.leads[a.spare.lead]
+	chosen := &a.leads[a.chosen.lead]
 	switch {
 	case a.silent() && a.spare.qrs.contrast() >= standsOut:
 		a.better = betterFor
-	case spare.worth() <= chosen.worth()+betterBy || a.spare.qrs.contrast()+contrastSlack <= a.chosen.qrs.contrast():
+	case a.worth(a.spare.lead) <= a.worth(a.chosen.lead)+betterBy || a.spare.qrs.contrast()+contrastSlack <= a.chosen.qrs.contrast():
 		a.better = 0
 	case chosen.quality.flat:
 		a.better = betterFor
@@ -124,13 +155,13 @@ func (a *analysis) silent() bool {
 	c, s := &a.chosen.qrs, &a.spare.qrs
 	since := c.last.at // 0 before the first
 	return c.learned() && c.band.n-since > silentFrom && s.hasLast && s.band.n-s.last.at < silentFrom/2 && s.rr.n >= silentBeats &&
-		a.leads[a.spare.lead].worth() >= betterBy
+		a.worth(a.spare.lead) >= betterBy
 }
 
 // judged says a lead's quality if it has changed.
 func (a *analysis) judged(i int, from uint64, v voice) {
 	l := &a.leads[i]
-	index, usable, chosen := l.worth(), l.fit(), i == a.chosen.lead
+	index, usable, chosen := a.worth(i), l.fit(), i == a.chosen.lead
 	if !usable {
 		index = 0
 	}

@@ -48,9 +48,27 @@ var judgeNames = [numJudge]string{"rule", "level_noise", "level_threshold", "lev
 
 // What of the chance that a candidate is a beat decides.
 const (
-	dropBelow = 0.05
+	dropBelow = 0.05 // where the signal is plain
+	dropNoise = 0.6  // where it is doubted
 	addFrom   = 0.9
+	plainTo   = 0.65 // doubt up to which it is plain: in atrial fibrillation it is about 0.5, with electrode motion about 0.8
+	noiseFrom = 0.85
+
+	doubtSteps   = 0.3  // change of level across the last beats over their height,
+	doubtBetween = 0.28 // and height of the other peaks over theirs: both as much, and it is doubted whether they are beats
 )
+
+// doubt is how much the last beats look like electrode motion: the level
+// changes across them, and the peaks between them are not much lower; the less of the two counts.
+func (t *reader) doubt(d *detector) float32 {
+	return min(t.steps/doubtSteps, (1-d.contrast())/doubtBetween)
+}
+
+// least is the chance from which the detector's beats are beats: high where they are doubted.
+func (t *reader) least(d *detector) float32 {
+	noisy := min(max((t.doubt(d)-plainTo)/(noiseFrom-plainTo), 0), 1)
+	return dropBelow + noisy*(dropNoise-dropBelow)
+}
 
 func (t *reader) judgeFeatures(d *detector, i int, x *[numLooks + numJudge]float32) {
 	c := &t.list[i]

@@ -4,7 +4,7 @@ import "slices"
 
 // Times of the detector in samples of internalRate.
 const (
-	dominance   = 34  // 189 ms: a peak is the highest within so much to each side; a heart does not beat twice in 200 (Pan and Tompkins 1985), but may at 300 /min
+	dominance   = 36  // 200 ms: a peak is the highest within so much to each side; a heart does not beat twice in it (Pan and Tompkins 1985)
 	tWindow     = 65  // 360 ms: a peak so soon after a beat may be its T wave (the same)
 	tallWindow  = 58  // 322 ms: and so soon after it, however steep, if it is blunt: a T wave may be as tall as 1.2 mV (AAMI EC13)
 	expire      = 306 // 1.7 s: a candidate is decided by then, so that its beat is said within 2 s

@@ -9,6 +9,11 @@ const (
 	flatMV     = 0.05 // a range below it shows no heart: an electrode that hangs loose, or asystole
 	wildMV     = 20.0 // no heart gives so much within a second
 	clipShare  = 0.2  // of a second at a rail: the amplifier is saturated
+
+	doubtBeside = 0.15 // mean slope beside the last beats over their own steepest: as much, where they are doubted too, and they cannot be told from noise
+	doubtFrom   = 0.5  // of it: from here a lead is worth less
+	trustBelow  = 0.8  // of it: so much less, and beats can be told again
+	doubtWave   = -2   // log odds of a ventricular rhythm, above which it is not noise
 )
 
 // quality watches one lead, in blocks of a second. Its index is the crest

@@ -8,6 +8,7 @@ Needs requirements.txt, Go, and the recordings (HEARTWIRE_DATA or ../shared/data
 beside the checkout). Twice gives the same bytes.
 """
 
+import itertools
 import os
 import sys
 import tempfile
@@ -23,9 +24,8 @@ import trees  # noqa: E402
 
 # What a record is trained in: lead, noise, its channel, dB, its begin in s; weight for the judge.
 # Of electrode motion only the second channel: the first is what is tested.
-VARIANTS = {"0": (0, None, 0, 0, 0, 1.0), "1": (1, None, 0, 0, 0, 0.5), "em18": (0, "em", 1, 18, 120, 0.3), "em12": (0, "em", 1, 12, 60, 0.5),
-            "em6": (0, "em", 1, 6, 180, 0.3), "em12b": (1, "em", 1, 12, 100, 0.4), "em0": (0, "em", 1, 0, 20, 0.1),
-            "ma8": (0, "ma", 0, 8, 60, 0.3), "ma14": (1, "ma", 1, 14, 160, 0.2), "bw0": (0, "bw", 1, 0, 90, 0.2)}
+VARIANTS = {"0": (0, None, 0, 0, 0, 1.0), "1": (1, None, 0, 0, 0, 0.5), "em12": (0, "em", 1, 12, 60, 0.3),
+            "em6": (0, "em", 1, 6, 180, 0.3), "em12b": (1, "em", 1, 12, 100, 0.2), "ma8": (0, "ma", 0, 8, 60, 0.3)}
 PARAMETERS = dict(objective="binary", feature_fraction=0.5, bagging_fraction=0.7, bagging_freq=1, lambda_l2=20, max_bin=63,
                   verbose=-1, num_threads=1, seed=7, deterministic=True, force_row_wise=True)
 JUDGE = dict(PARAMETERS, num_leaves=10, min_data_in_leaf=100, learning_rate=0.1)
@@ -49,27 +49,27 @@ def judged(work):
     out, names = features(list(jobs()), work)
     first = os.path.join(work, "first")
     os.makedirs(first, exist_ok=True)
-    fit(JUDGE, candidates(out, names), names["judge"][2:], ROUNDS, os.path.join(first, "judge.trees"))
+    fit(JUDGE, candidates([out], names), names["judge"][2:], ROUNDS, os.path.join(first, "judge.trees"))
     again = [dict(key=f"{r}_{key}", rate=360.0, models=first) for r in records() for key in VARIANTS]
     more, names = features(again, work)
-    return {k: {"judge": np.concatenate([out[k]["judge"], more[k]["judge"]])} for k in out}, names
+    return [out, more], names
 
 
-def candidates(out, names, of=None):
-    """Features, whether it is a beat, weight, of the records named."""
+def candidates(outs, names, of=None):
+    """Features, whether it is a beat, weight, of the records named, in each of several runs."""
     rng = np.random.default_rng(1)
     name = names["judge"][2:]
     xs, ys, ws = [], [], []
     for r in of or records():
         ref, _, spans = reference(r)
-        for key, v in VARIANTS.items():
+        for (key, v), out in itertools.product(VARIANTS.items(), outs):
             j = out[f"{r}_{key}"]["judge"]
             x, y = j[:, 2:], match(j[:, 0], ref, WINDOW) >= 0
             rule = x[:, name.index("rule")] > 0
             plain = (rule & y & (x[:, name.index("cor_best")] > 0.95)) | (~rule & ~y & (x[:, name.index("level_threshold")] < 0.3))
             share = np.where(plain, KEEP, 1.0 if v[1] is None and v[0] == 0 else 0.3)
             take = ~inside(j[:, 0], spans) & (j[:, 1] > 0) & (rng.random(len(y)) < share)
-            xs.append(x[take]), ys.append(y[take]), ws.append(v[5] / share[take])
+            xs.append(x[take]), ys.append(y[take]), ws.append(v[5] / share[take] / len(outs))
     return np.concatenate(xs), np.concatenate(ys), np.concatenate(ws)
 
 
@@ -79,8 +79,8 @@ def fit(parameters, data, names, rounds, path):
 
 
 def judge(work, to):
-    out, names = judged(work)
-    fit(JUDGE, candidates(out, names), names["judge"][2:], ROUNDS, os.path.join(to, "judge.trees"))
+    outs, names = judged(work)
+    fit(JUDGE, candidates(outs, names), names["judge"][2:], ROUNDS, os.path.join(to, "judge.trees"))
 
 
 def main():

@@ -47,9 +47,9 @@ def se_ppv(c):
     return f"{100 * c[0] / (c[0] + c[1]):7.3f} / {100 * c[0] / (c[0] + c[2]):7.3f}"
 
 
-def leave_one_out(out, names, work, parameters=JUDGE, rounds=ROUNDS):
+def leave_one_out(outs, names, work, parameters=JUDGE, rounds=ROUNDS):
     """Trains a judge for each record and gives the folder it is in."""
-    data = {r: candidates(out, names, [r]) for r in records()}
+    data = {r: candidates(outs, names, [r]) for r in records()}
     for r in records():
         folder = os.path.join(work, "without", r)
         os.makedirs(folder, exist_ok=True)
@@ -76,8 +76,8 @@ def score(folders, work, log=print):
 
 def main():
     work = sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()
-    out, names = judged(work)
-    score(leave_one_out(out, names, work), work)
+    outs, names = judged(work)
+    score(leave_one_out(outs, names, work), work)
 
 
 if __name__ == "__main__":
