@@ -48,11 +48,11 @@ var judgeNames = [numJudge]string{"rule", "level_noise", "level_threshold", "lev
 
 // What of the chance that a candidate is a beat decides.
 const (
-	dropBelow = 0.05 // where the signal is plain
-	dropNoise = 0.6  // where it is doubted
+	dropBelow = .03 // where the signal is plain
+	dropNoise = .6  // where it is doubted
 	addFrom   = 0.9
-	plainTo   = 0.65 // doubt up to which it is plain: in atrial fibrillation it is about 0.5, with electrode motion about 0.8
-	noiseFrom = 0.85
+	plainTo   = .65 // doubt up to which it is plain: in atrial fibrillation it is about 0.5, with electrode motion about 0.8
+	noiseFrom = .85
 
 	doubtSteps   = 0.3  // change of level across the last beats over their height,
 	doubtBetween = 0.28 // and height of the other peaks over theirs: both as much, and it is doubted whether they are beats
