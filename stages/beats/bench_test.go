@@ -1,6 +1,8 @@
 package beats_test
 
 import (
+	"math"
+	"math/rand/v2"
 	"testing"
 
 	"heartwire/stages/beats"
@@ -94,5 +96,42 @@ func TestNoAllocationForASample(t *testing.T) {
 	short, long := allocations(0.1), allocations(1)
 	if short != long || long > 6 {
 		t.Errorf("a frame of 100 ms allocates %v times, one of 1 s %v times: want the same, and at most 6", short, long)
+	}
+}
+
+// TestAllocationsOfABeat counts what beats allocate: the annotation that is
+// said, in three pieces, and that of each frame, in two.
+func TestAllocationsOfABeat(t *testing.T) {
+	h := regular(250, 60, 150)
+	random := rand.New(rand.NewPCG(3, 4))
+	h.add = func(at float64) float64 { // other shapes among them
+		if math.Mod(at, 7) < 0.1 {
+			return random.NormFloat64()
+		}
+		return 0
+	}
+	frames := h.frames()
+	var s beats.State
+	p := beats.New(beats.DefaultConfig()).Processor
+	i, wanted := 0, 0
+	emit := func(a *topics.Annotation) {
+		if wanted += 2; a.GetProgress() == nil {
+			wanted++
+		}
+	}
+	fold := func(n int) {
+		for range n {
+			if err := p.Process(&s, record(frames[i]), emit); err != nil {
+				t.Fatal(err)
+			}
+			i++
+		}
+	}
+	fold(len(frames) / 2)
+	const runs, each = 5, 20
+	wanted = 0
+	got := testing.AllocsPerRun(runs, func() { fold(each) })
+	if want := float64(wanted) / (runs + 1); got > want+1 {
+		t.Errorf("%v allocations in %d frames, want at most %v", got, each, want)
 	}
 }

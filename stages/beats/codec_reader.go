@@ -38,10 +38,14 @@ func readReaders(d *stages.Decoder, a *analysis) {
 			for i := range t.qrs.band.lowed {
 				t.qrs.band.lowed[i] = d.Float32()
 			}
+			t.qrs.band.derive()
 		}
 		readReader(d, &t.read)
 	}
 }
+
+// forgotten is how a candidate is written that was refused: nobody asks for its looks any more.
+const forgotten = accepted + 1
 
 func writeReader(e *stages.Encoder, t *reader) {
 	e.Uint(uint64(len(t.list)))
@@ -51,6 +55,12 @@ func writeReader(e *stages.Encoder, t *reader) {
 		e.Bool(c.rule)
 		e.Bool(c.seen)
 		e.Bool(c.measured)
+		if c.seen && c.verdict == refused {
+			e.Uint(uint64(forgotten))
+			e.Float32(c.chance)
+			e.Int(int64(c.template))
+			continue
+		}
 		e.Uint(uint64(c.verdict))
 		if c.seen {
 			e.Float32(c.chance)
@@ -92,9 +102,12 @@ func readReader(d *stages.Decoder, t *reader) {
 		c := candidate{peak: readPeak(d), rule: d.Bool(), seen: d.Bool(), measured: d.Bool(), verdict: verdict(d.Uint()), template: -1}
 		if c.seen {
 			c.chance, c.template = d.Float32(), int(d.Int())
-			for i := range c.x {
+			for i := 0; i < len(c.x) && c.verdict != forgotten; i++ {
 				c.x[i] = d.Float32()
 			}
+		}
+		if c.verdict == forgotten && c.seen {
+			c.verdict = refused
 		}
 		if c.verdict > accepted || c.template < -1 || c.template >= maxTemplates || !(c.x[lookLag] >= -maxLag && c.x[lookLag] <= maxLag) {
 			d.Fail("a candidate of verdict %d and template %d", c.verdict, c.template)

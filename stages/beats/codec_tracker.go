@@ -132,66 +132,104 @@ func readPeak(d *stages.Decoder) peak {
 	return peak{at: d.Uint(), r: d.Uint(), level: d.Float32(), slope: d.Float32()}
 }
 
+// Of a band's signals only what may yet be looked at is written, the newest
+// first: no filter reaches back over signalKept samples, no look for an R peak
+// over waveKept, and none at the slopes around a peak over slopeKept.
+const (
+	signalKept = bandDelay
+	waveKept   = dominance + peakSpan + energyDelay - bandDelay
+	slopeKept  = dominance + stepSpan + energyDelay - bandDelay
+
+	// ofVersion4 stands where versions 2 and 3 wrote the place in their first
+	// mean's ring, which was less. They wrote all rings whole.
+	ofVersion4 = 1 << 6
+)
+
 func writeBand(e *stages.Encoder, b *band) {
 	e.Uint(b.n)
 	if b.n == 0 {
 		return
 	}
-	for _, m := range b.means() {
-		e.Uint(b.n % m.len) // earlier versions kept a ring a mean, by time
-		e.Float(*m.sum)
-		for i := range m.len {
-			e.Float32(m.of[m.at(b.n, i)])
+	e.Uint(ofVersion4)
+	for _, sum := range b.sums() {
+		e.Float(*sum)
+	}
+	for _, k := range b.kept() {
+		for i := range k.count {
+			e.Float32(k.of[(k.end-1-i)%uint64(len(k.of))])
 		}
 	}
-	lowed := b.newest()
-	for _, r := range b.rings(&lowed) {
-		for _, v := range r {
-			e.Float32(v)
-		}
-	}
-}
-
-// mean is one of a band's moving averages, over the last len values of a signal.
-type mean struct {
-	sum *float64
-	len uint64
-	of  []float32
-}
-
-func (b *band) means() [4]mean {
-	return [4]mean{{&b.smooth, smoothLen, b.raw[:]}, {&b.low, lowLen, b.smoothed[:]}, {&b.high, highLen, b.lowed[:]}, {&b.energy, energyLen, b.rises[:]}}
-}
-
-// at is where the newest value is of those whose time has the remainder i, when n have been taken.
-func (m *mean) at(n, i uint64) uint64 {
-	return (n - 1 - (n-1+m.len-i)%m.len) % uint64(len(m.of))
-}
-
-// newest are the last alignLen of the low-passed signal by their sample.
-func (b *band) newest() (v [alignLen]float32) {
-	for i := range uint64(alignLen) {
-		v[(b.n+i)%alignLen] = b.lowed[(b.n+i-alignLen)%shapeRing]
-	}
-	return v
 }
 
 func readBand(d *stages.Decoder, b *band) {
 	if b.n = d.Uint(); b.n == 0 {
 		return
 	}
-	for _, m := range b.means() {
-		if at := d.Uint(); at != b.n%m.len {
+	at := d.Uint()
+	if at < ofVersion4 {
+		readBand3(d, b, at)
+		return
+	}
+	if at != ofVersion4 {
+		d.Fail("a band of kind %d", at)
+		return
+	}
+	for _, sum := range b.sums() {
+		*sum = d.Float()
+	}
+	for _, k := range b.kept() {
+		for i := range k.count {
+			k.of[(k.end-1-i)%uint64(len(k.of))] = d.Float32()
+		}
+	}
+	b.derive()
+}
+
+// kept is the end of a signal before a time.
+type kept struct {
+	of    []float32
+	end   uint64
+	count uint64
+}
+
+func (b *band) kept() [7]kept {
+	return [7]kept{
+		{b.raw[:], b.n, signalKept}, {b.smoothed[:], b.n, signalKept}, {b.lowed[:], b.n, alignLen},
+		{b.passed[:], b.n, slopeLag}, {b.rises[:], b.n, energyLen},
+		{b.wave[:], b.n - bandDelay, waveKept}, {b.sharp[:], b.n - bandDelay, waveKept},
+	}
+}
+
+func (b *band) sums() [4]*float64 { return [4]*float64{&b.smooth, &b.low, &b.high, &b.energy} }
+
+// derive makes the slope of the low-passed signal, as push does.
+func (b *band) derive() {
+	for i := range uint64(slopeKept) {
+		at := b.n - 1 - i - bandDelay
+		b.slope[(at-slopeLag/2)%historyLen] = b.lowed[(at+lowDelay)%shapeRing] - b.lowed[(at+lowDelay-slopeLag)%shapeRing]
+	}
+}
+
+// readBand3 goes on to read what versions 2 and 3 wrote.
+func readBand3(d *stages.Decoder, b *band, at uint64) {
+	for i, m := range []struct {
+		len uint64
+		of  []float32
+	}{{smoothLen, b.raw[:]}, {lowLen, b.smoothed[:]}, {highLen, b.lowed[:]}, {energyLen, b.rises[:]}} {
+		if i > 0 {
+			at = d.Uint()
+		}
+		if at != b.n%m.len {
 			d.Fail("place %d of %d", at, m.len)
 			return
 		}
-		*m.sum = d.Float()
-		for i := range m.len {
-			m.of[m.at(b.n, i)] = d.Float32()
+		*b.sums()[i] = d.Float()
+		for k := range m.len { // by time
+			m.of[(b.n-1-(b.n-1+m.len-k)%m.len)%uint64(len(m.of))] = d.Float32()
 		}
 	}
 	var lowed [alignLen]float32
-	for _, r := range b.rings(&lowed) {
+	for _, r := range [7][]float32{b.raw[:], b.smoothed[:], lowed[:], b.passed[:], b.wave[:], b.sharp[:], b.slope[:]} {
 		for i := range r {
 			r[i] = d.Float32()
 		}
@@ -199,8 +237,4 @@ func readBand(d *stages.Decoder, b *band) {
 	for i := range uint64(alignLen) {
 		b.lowed[(b.n+i-alignLen)%shapeRing] = lowed[(b.n+i)%alignLen]
 	}
-}
-
-func (b *band) rings(lowed *[alignLen]float32) [7][]float32 {
-	return [7][]float32{b.raw[:], b.smoothed[:], lowed[:], b.passed[:], b.wave[:], b.sharp[:], b.slope[:]}
 }

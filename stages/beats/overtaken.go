@@ -53,7 +53,8 @@ func (s *State) resume(r *topics.Samples) {
 // migrate brings up a state of version 1, which knew of no overtaking, of
 // version 2, which knew of no shapes of beats and no classes, and looked for
 // no fibrillation, or of version 3, which doubted no lead, judged no five beats
-// together, and knew of no basic rhythm and no P waves.
+// together, and knew of no basic rhythm and no P waves. What
+// they wrote of a band was longer: it is still read.
 func migrate(version uint32, state []byte) ([]byte, error) {
 	switch version {
 	case 1:
