@@ -84,6 +84,7 @@ type past struct {
 	fit      float32 // correlation with its template
 	width    float32
 	p, t     float32 // correlation of its P and T wave with the dominant template's
+	s        float32 // log odds of class S
 }
 
 // restart begins a signal that does not belong to what was before; the

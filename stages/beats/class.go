@@ -223,10 +223,31 @@ func (t *reader) classify(i, next int, now uint64) {
 	}
 	f[classUneven], f[classUneven16] = t.rr.irregularity(8), t.rr.unevenness()
 	f[classLastRes] = t.last.res
+	t.company(c, rr > 0, f)
+	f[classChance], f[classFit], f[classLastQuiet] = c.chance, t.fit, t.noise
+	t.context(c, before, f)
+	t.models.classes(t, c, &b, x[:])
+	if t.last.has && abs(f[classRRLast]-1) < evenRR {
+		b.s += evenShare * (t.last.s - b.s)
+	}
+	if rr > 0 {
+		t.rr.push(rr)
+	}
+	if c.x[lookIsDom] > 0 {
+		t.p += fitShare * (c.x[lookPCor] - t.p)
+	}
+	t.last = past{has: true, at: c.at, r: c.r, level: c.level, slope: c.slope, chance: c.chance, res: c.x[lookResDom], template: c.template,
+		fit: c.x[lookCorBest], width: c.width, p: c.x[lookPCor], t: c.x[lookTCor], s: b.s}
+	t.ready = append(t.ready, b)
+	t.mark(c, b)
+}
+
+// company tells of the beats that look like a candidate, to which it is added; timed if there is an RR before it.
+func (t *reader) company(c *candidate, timed bool, f []float32) {
 	f[classEarly], f[classLater] = 1, 1
 	if c.template >= 0 {
 		m := &t.own.list[c.template]
-		if rr > 0 {
+		if timed {
 			share := max(1/float32(m.n), slowest)
 			m.early += share * (min(f[classRR], 2) - m.early)
 			m.later += share * (min(f[classNext], 2) - m.later)
@@ -236,19 +257,6 @@ func (t *reader) classify(i, next int, now uint64) {
 			f[classSameLast] = 1
 		}
 	}
-	f[classChance], f[classFit], f[classLastQuiet] = c.chance, t.fit, t.noise
-	t.context(c, before, f)
-	t.models.classes(t, c, &b, x[:])
-	if rr > 0 {
-		t.rr.push(rr)
-	}
-	if c.x[lookIsDom] > 0 {
-		t.p += fitShare * (c.x[lookPCor] - t.p)
-	}
-	t.last = past{has: true, at: c.at, r: c.r, level: c.level, slope: c.slope, chance: c.chance, res: c.x[lookResDom], template: c.template,
-		fit: c.x[lookCorBest], width: c.width, p: c.x[lookPCor], t: c.x[lookTCor]}
-	t.ready = append(t.ready, b)
-	t.mark(c, b)
 }
 
 // context tells the atria's rhythm: regular, fibrillating, left for a run; and
@@ -271,12 +279,18 @@ func (t *reader) context(c *candidate, before float32, f []float32) {
 	f[classLastT], f[classLastP] = t.last.t, t.last.p
 }
 
+// Beats that follow each other evenly are of one rhythm: what is one of a run makes the next likely one.
+const (
+	evenRR    = 0.1 // change of the RR
+	evenShare = 0.5 // of the last beat's log odds of S
+)
+
 // odds are the log odds of classes V and S.
 type odds struct{ v, s float32 }
 
 const (
-	oddsV = -0.3  // from which a beat is V: sensitivity and positive predictivity are then nearest, records left out
-	oddsS = -0.75 // from which it is S, if it is not V; the same
+	oddsV = 0     // from which a beat is V: sensitivity and positive predictivity are then nearest, records left out
+	oddsS = -0.75 // from which it is S, if it is not V; likewise, with some room for sensitivity
 )
 
 func (o odds) class() topics.BeatClass {

@@ -249,8 +249,8 @@ func readMarks(d *stages.Decoder, a *analysis) {
 // What the readers know of the basic rhythm and of P waves is written behind
 // the marks: version 3 had none of it either.
 
-func (t *reader) contexts() [4]*float32 {
-	return [4]*float32{&t.rr.base.rr, &t.p, &t.last.p, &t.last.t}
+func (t *reader) contexts() [5]*float32 {
+	return [5]*float32{&t.rr.base.rr, &t.p, &t.last.p, &t.last.t, &t.last.s}
 }
 
 func writeContexts(e *stages.Encoder, a *analysis) {

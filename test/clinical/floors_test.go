@@ -31,6 +31,10 @@ var floors = map[string]float64{
 	"VEB +P":                        97,
 	"SVEB Se":                       78,
 	"SVEB +P":                       94,
+	"both leads VEB Se":             90,
+	"both leads VEB +P":             90,
+	"both leads SVEB Se":            60,
+	"both leads SVEB +P":            60,
 	"couplets Se":                   83,
 	"couplets +P":                   97,
 	"short runs Se":                 62,
@@ -154,6 +158,11 @@ func (m *measured) beats(t testing.TB) {
 		m.note(fmt.Sprintf(name, " Se"), se)
 		m.note(fmt.Sprintf(name, " +P"), ppv)
 	}
+	both := gross(scores(sets.mitdbAll(t), learning, compareBeats))
+	se, ppv = both.VEB()
+	m.pair("both leads VEB", se, ppv)
+	se, ppv = both.SVEB()
+	m.pair("both leads SVEB", se, ppv)
 	m.runs(t)
 }
 

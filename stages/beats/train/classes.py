@@ -10,19 +10,19 @@ RATE, WINDOW, LEARNING = 360.0, 54, 300 * 360  # Hz; samples
 PARAMETERS = dict(objective="binary", num_leaves=8, learning_rate=0.08, feature_fraction=0.5, bagging_fraction=0.7, bagging_freq=1,
                   lambda_l2=20, max_bin=63, verbose=-1, num_threads=1, seed=7, deterministic=True, force_row_wise=True)
 # For each class the weight of what it is learned from (the leads of a record, rhythms made of its beats with
-# supraventricular and with ventricular ectopy), and which way the odds go with a feature where physiology says so.
+# supraventricular ectopy, with ventricular ectopy of one patient and of another), and which way the odds go with a feature where physiology says so.
 CLASSES = {
-    "V": (dict(PARAMETERS, min_data_in_leaf=60), {"0": 1.0, "1": 0.5, "s": 0.3, "v": 0.6},
+    "V": (dict(PARAMETERS, min_data_in_leaf=60), {"0": 1.0, "1": 0.5, "s": 0.3, "v": 0.7, "w": 0.7},
           dict(res_dom=1, cor_dom=-1, width=1, p_cor=-1, rr_75=-1, share=-1, is_dom=-1)),
-    "S": (dict(PARAMETERS, min_data_in_leaf=150), {"0": 1.0, "1": 0.5, "s": 0.8, "v": 0.3}, {}),
+    "S": (dict(PARAMETERS, min_data_in_leaf=150), {"0": 1.0, "1": 0.5, "s": 0.8, "v": 0.2, "w": 0.2}, {}),
 }
 ROUNDS = 100
 KEEP = 0.15  # of the plain normal beats: there are far too many
 DONOR = 20   # ectopic complexes that a record must have to lend them
 HEAD = 5     # columns before the features
-ODDS_V, ODDS_S = -0.3, -0.75  # as oddsV and oddsS in class.go
+ODDS_V, ODDS_S = 0.0, -0.75  # as oddsV and oddsS in class.go
 POOLED, SHRINK, SLOWEST = 0.5, 4, 1 / 16  # as in model.go and template.go
-LEAD_FOR, LEAD_AGAINST = 0.4, 0.1  # as in class.go
+LEAD_FOR, LEAD_AGAINST, EVEN_RR, EVEN_SHARE = 0.4, 0.1, 0.1, 0.5  # as in class.go
 
 
 class Beats:
@@ -54,6 +54,14 @@ class Beats:
             out[i] += POOLED * n / (n + SHRINK) * (means[t] - odds[i])
         return out
 
+    def evened(self, odds, name):
+        """As classify draws those of S towards the last beat's where the RR is the same."""
+        alike, out = abs(self.x[:, name.index("rr_last")] - 1) < EVEN_RR, odds.copy()
+        for i in range(1, len(out)):
+            if alike[i]:
+                out[i] += EVEN_SHARE * (out[i - 1] - out[i])
+        return out
+
     def counts(self, said, label):
         """True positives, false negatives, false positives after EC57, from 5:00."""
         hit = np.zeros(len(self.ref), bool)
@@ -77,11 +85,11 @@ def beats(work, models):
         cut[r] = ectopy.Beats(x, rate, ref, cls), ectopy.Beats(x, rate, ref, cls, "V")
     for i, r in enumerate(cut):
         donors = [d for d in cut if d != r and len(cut[d][1].list) >= DONOR]
-        d = donors[(5 * i + 3) % len(donors)]
-        for kind, donor, seed in (("s", None, int(r)), ("v", cut[d][1], int(r) + 1000)):
-            x, ref, cls = ectopy.rhythms(cut[r][0], seed, donor)
+        for kind, donor, seed in (("s", r, int(r)), ("v", donors[(5 * i + 3) % len(donors)], int(r) + 1000),
+                                  ("w", donors[(5 * i + 8) % len(donors)], int(r) + 2000)):
+            x, ref, cls = ectopy.rhythms(cut[r][0], seed, cut[donor][1] if donor != r else None)
             jobs.append(dict(key=f"{r}_{kind}", signal=x, rate=RATE, models=models))
-            made[kind, r] = ref, cls, [], (r, d) if donor else (r,)
+            made[kind, r] = ref, cls, [], (r, donor)
     out, names = features(jobs, work)
     return {(k, r): Beats(out[f"{r}_{k}"]["class"], *m) for (k, r), m in made.items()}, names["class"][HEAD:]
 
@@ -125,7 +133,8 @@ def validate(all_, name):
         models = {label: fit(label, all_, of, name, r) for label in CLASSES}
         a, b = all_["0", r], all_["1", r]
         raw = {label: {k: m.predict(all_[k, r].x, raw_score=True) for k in "01"} for label, m in models.items()}
-        v, s = {k: all_[k, r].pooled(o) for k, o in raw["V"].items()}, raw["S"]
+        v = {k: all_[k, r].pooled(o) for k, o in raw["V"].items()}
+        s = {k: all_[k, r].evened(o, name) for k, o in raw["S"].items()}
         row = []
         for which, d, (ov, os_) in (("0", a, (v["0"], s["0"])), ("1", b, (v["1"], s["1"])), ("both", a, fused(a, b, v, s))):
             for label, said in (("V", ov >= ODDS_V), ("S", (ov < ODDS_V) & (os_ >= ODDS_S))):
