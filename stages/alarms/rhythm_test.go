@@ -18,6 +18,11 @@ func TestRhythms(t *testing.T) {
 			"44 HIGH SUSTAINED VT 80 beats, 180 /min (v4)",
 			"55 HIGH SUSTAINED VT 108 beats, 180 /min (ended: over)",
 		}},
+		{"tachycardia by its waveform", "10 hr 72; + vt 9 - 0 0; 31 hr 72; + vt 9 41 0 0; 20 hr 72", []string{
+			"10 HIGH VT, beats not countable (raised)",
+			"39 HIGH SUSTAINED VT, beats not countable (v2)",
+			"52 HIGH SUSTAINED VT, beats not countable (ended: over)",
+		}},
 		{"a run is said when it is over", "10 hr 72; + v-run 9 - 3 150; 1 hr 72; + v-run 9 10.2 4 150; 20 hr 72", []string{
 			"11 MEDIUM V RUN 4 beats, 150 /min (raised)",
 			"22 MEDIUM V RUN 4 beats, 150 /min (ended: over)",
