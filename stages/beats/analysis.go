@@ -312,19 +312,26 @@ func (a *analysis) beats(all bool, v voice) {
 }
 
 func (a *analysis) sayBeat(n uint64, of beat, v voice) {
-	o, run := a.fused(of, n), a.fastRun(of, n)
-	class := o.class()
+	said := new(struct { // allocated at once
+		kind topics.Annotation_Beat
+		beat topics.Beat
+		run  topics.FastRun
+	})
+	o, b := a.fused(of, n), &said.beat
+	b.Class, b.Lead, b.Ventricular, b.Run = o.class(), a.leads[a.chosen.lead].name, probability(o.v), &said.run
 	if v.paced && a.followsPulse(n) {
-		class, run = topics.BeatClass_BEAT_CLASS_Q, &topics.FastRun{}
+		b.Class = topics.BeatClass_BEAT_CLASS_Q
+	} else {
+		a.fastRun(of, n, b.Run)
 	}
-	b := &topics.Beat{Class: class, Lead: a.leads[a.chosen.lead].name, Ventricular: probability(o.v), Run: run}
 	if a.hasBeat {
 		b.RrMs = float64(n-a.lastBeat) * 1000 / a.rate
 	}
 	a.lastBeat, a.hasBeat = n, true
 	a.lastAny, a.hasAny = n, true
 	out := a.say(v, n)
-	out.Kind = &topics.Annotation_Beat{Beat: b}
+	said.kind.Beat = b
+	out.Kind = &said.kind
 	v.emit(out)
 }
 

@@ -80,9 +80,9 @@ const (
 
 var fastNames = [fastFeatures]string{"least", "mean", "weak", "shared", "other", "rest", "alike", "uneven", "level", "sizes"}
 
-// fastRun judges the runs that end with a beat of the chosen lead, or in the
-// other lead since the beat before; n is its sample.
-func (a *analysis) fastRun(b beat, n uint64) *topics.FastRun {
+// fastRun finds the best of the runs that end with a beat of the chosen lead, or
+// in the other lead since the beat before; n is its sample.
+func (a *analysis) fastRun(b beat, n uint64, best *topics.FastRun) {
 	own := a.chosen.read.marks
 	for len(own) > 0 && own[len(own)-1].r > b.r {
 		own = own[:len(own)-1]
@@ -94,7 +94,6 @@ func (a *analysis) fastRun(b beat, n uint64) *topics.FastRun {
 			other = other[:len(other)-1]
 		}
 	}
-	best := &topics.FastRun{}
 	a.judgeRun(&a.chosen, own, &a.spare, other, best)
 	near := joinMS * a.rate / 1000
 	for end := len(other); end > 0; end-- {
@@ -106,7 +105,6 @@ func (a *analysis) fastRun(b beat, n uint64) *topics.FastRun {
 			a.judgeRun(&a.spare, other[:end], &a.chosen, own, best)
 		}
 	}
-	return best
 }
 
 // judgeRun judges the last five beats of a lead, and keeps the run that looks more ventricular.

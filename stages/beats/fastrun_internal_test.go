@@ -53,7 +53,8 @@ func TestFastRun(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			a := twoLeads(c.chosen, c.spare)
 			a.lastBeat = now - 72
-			run := a.fastRun(beat{r: now, ready: now + 144}, now)
+			run := &topics.FastRun{}
+			a.fastRun(beat{r: now, ready: now + 144}, now, run)
 			if p := run.GetVentricular(); p < c.least || p > c.most {
 				t.Errorf("%.3f, want %v to %v", p, c.least, c.most)
 			}

@@ -15,6 +15,7 @@ const (
 	svtMS     = 500.0 // 120 /min
 	svtSudden = 0.75  // of the mean interval before, where the beat is not of class S
 	svtEarly  = 0.85  // where it is, and for as long as it lasts
+	svtLeap   = 0.9   // of the interval before: a node that warms up comes a little sooner each time, and far sooner than the mean at last
 	svtEven   = 0.15  // by which an interval may differ from the mean of the run, while it is not long enough to be one
 	svtOver   = 1.35  // times the mean interval of the run: it has ended
 	svtMean   = 8     // intervals in the mean before
@@ -67,7 +68,7 @@ func (r *svt) starts(v voice, b beat) bool {
 	if b.class == topics.BeatClass_BEAT_CLASS_S {
 		early = svtEarly
 	}
-	return b.ms <= early*r.mean
+	return b.ms <= early*r.mean && b.ms <= svtLeap*r.prior.ms
 }
 
 // fits reports a beat that goes on with it.
