@@ -44,7 +44,7 @@ func readReaders(d *stages.Decoder, a *analysis) {
 	}
 }
 
-// forgotten is how a candidate is written that was refused: nobody asks for its looks any more.
+// forgotten is how a candidate is written that was refused: of its looks, others are asked only how well it fitted.
 const forgotten = accepted + 1
 
 func writeReader(e *stages.Encoder, t *reader) {
@@ -59,6 +59,7 @@ func writeReader(e *stages.Encoder, t *reader) {
 			e.Uint(uint64(forgotten))
 			e.Float32(c.chance)
 			e.Int(int64(c.template))
+			e.Float32(c.x[lookCorBest])
 			continue
 		}
 		e.Uint(uint64(c.verdict))
@@ -107,7 +108,7 @@ func readReader(d *stages.Decoder, t *reader) {
 			}
 		}
 		if c.verdict == forgotten && c.seen {
-			c.verdict = refused
+			c.verdict, c.x[lookCorBest] = refused, d.Float32()
 		}
 		if c.verdict > accepted || c.template < -1 || c.template >= maxTemplates || !(c.x[lookLag] >= -maxLag && c.x[lookLag] <= maxLag) {
 			d.Fail("a candidate of verdict %d and template %d", c.verdict, c.template)
