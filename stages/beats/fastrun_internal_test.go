@@ -1,6 +1,10 @@
 package beats
 
-import "testing"
+import (
+	"testing"
+
+	"heartwire/topics"
+)
 
 // lane is what a lead has of its last beats: one each interval, the last at a
 // sample of internalRate, all alike.
