@@ -28,10 +28,9 @@ const (
 	inRhythm  = 1.5 // times the mean interval
 
 	// What five beats look like together (topics.FastRun), where that was looked at.
-	likely   = 0.6 // from which they are VT, whatever their classes are
-	stays    = 0.5 // to which a VT goes on
-	unlikely = 0.4 // below which five class V beats are a V run: noise is what looks so,
-	sure     = 10  // until so many have come: then classes alone decide
+	likely = 0.6 // from which they are VT, whatever their classes are; class V beats that look less so are a V run,
+	sure   = 9   // until so many have come in a row: then classes alone decide, and within the 7 s of ALARMS at 100 /min, too
+	stays  = 0.5 // to which a VT goes on
 )
 
 // run follows the class V beats that come in a row.
@@ -73,7 +72,7 @@ func (r *run) beat(v voice, b beat) {
 	}
 	r.strange = 0
 	r.note(b)
-	r.judge(v, b.fast == nil || together >= unlikely)
+	r.judge(v, b.fast == nil || together >= likely)
 }
 
 // seize makes a VT of five beats that look like one, though some are not of
