@@ -335,7 +335,7 @@ func (a *analysis) sayBeat(n uint64, of beat, v voice) {
 	v.emit(out)
 }
 
-// fused is what both leads say of a beat. The other lead counts if it has
+// fused is what both leads say of a beat, the one in which complexes stand out as a rule first. The other lead counts if it has
 // found the same beat by the time at which it would be said in any case, so that the
 // length of the frames does not matter.
 func (a *analysis) fused(b beat, n uint64) odds {
@@ -346,6 +346,9 @@ func (a *analysis) fused(b beat, n uint64) odds {
 	for _, o := range s.read.ready {
 		at := s.sample(o.r)
 		if math.Abs(float64(at)-float64(n))*1000 <= joinMS*a.rate && s.sample(o.ready) <= a.chosen.sample(b.ready+pairWait) {
+			if bonus(a.leads[s.lead].name) > bonus(a.leads[a.chosen.lead].name) {
+				return o.odds.with(b.odds)
+			}
 			return b.odds.with(o.odds)
 		}
 	}

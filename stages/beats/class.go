@@ -303,16 +303,18 @@ func (o odds) class() topics.BeatClass {
 	return topics.BeatClass_BEAT_CLASS_N
 }
 
-// What another lead's log odds of V add. A V that looks narrow or small in one lead is plain in
+// What another lead's log odds add, by records left out. A V that looks narrow or small in one lead is plain in
 // another: that the other lead shows a V counts, that it shows none hardly does.
 const (
 	leadFor     = 0.4
 	leadAgainst = 0.1
+	leadS       = 0.3 // share of its log odds of S,
+	leadMiddle  = -2  // less this
 )
 
-// with is what the analysed lead and another say together.
+// with is what a lead and a lesser one say together.
 func (o odds) with(other odds) odds {
-	return odds{o.v + leadFor*max(other.v, 0) + leadAgainst*min(other.v, 0), (o.s + other.s) / 2}
+	return odds{o.v + leadFor*max(other.v, 0) + leadAgainst*min(other.v, 0), o.s + leadS*(other.s-leadMiddle)}
 }
 
 func probability(odds float32) float64 { return 1 / (1 + math.Exp(-float64(odds))) }

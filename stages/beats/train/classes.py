@@ -22,7 +22,8 @@ DONOR = 20   # ectopic complexes that a record must have to lend them
 HEAD = 5     # columns before the features
 ODDS_V, ODDS_S = 0.0, -0.75  # as oddsV and oddsS in class.go
 POOLED, SHRINK, SLOWEST = 0.5, 4, 1 / 16  # as in model.go and template.go
-LEAD_FOR, LEAD_AGAINST, EVEN_RR, EVEN_SHARE = 0.4, 0.1, 0.1, 0.5  # as in class.go
+LEAD_FOR, LEAD_AGAINST, LEAD_S, LEAD_MIDDLE = 0.4, 0.1, 0.3, -2  # as in class.go, and these
+EVEN_RR, EVEN_SHARE = 0.1, 0.5
 
 
 class Beats:
@@ -121,7 +122,7 @@ def fused(a, b, v, o):
     v_, s_ = v["0"].copy(), o["0"].copy()
     at, other = pair[pair >= 0], v["1"][pair >= 0]
     v_[at] += LEAD_FOR * np.maximum(other, 0) + LEAD_AGAINST * np.minimum(other, 0)
-    s_[at] = (s_[at] + o["1"][pair >= 0]) / 2
+    s_[at] += LEAD_S * (o["1"][pair >= 0] - LEAD_MIDDLE)
     return v_, s_
 
 
