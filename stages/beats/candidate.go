@@ -53,18 +53,19 @@ type beat struct {
 type reader struct {
 	models *models
 
-	list  []candidate
-	own   templates
-	rr    intervals
-	last  past    // the last beat that was handed over
-	fit   float32 // mean correlation of the last beats with their templates
-	noise float32 // mean lookQuiet of the last beats
-	poor  float32 // mean lookLevel of the last candidates that fit no template, nought for those that do
-	steps float32 // mean of step of the last candidates that the detector takes for beats
-	size  resized // beats like those before them, but of another size
-	p     float32 // mean correlation of the P waves of the dominant template's last beats
-	ready []beat  // handed over, in order; the analysis takes them
-	marks []mark  // of those handed over last, in order
+	list   []candidate
+	own    templates
+	rr     intervals
+	last   past    // the last beat that was handed over
+	fit    float32 // mean correlation of the last beats with their templates
+	noise  float32 // mean lookQuiet of the last beats
+	poor   float32 // mean lookLevel of the last candidates that fit no template, nought for those that do
+	beside float32 // mean lookQuiet of the last candidates that the detector takes for beats
+	steps  float32 // mean of step of the last candidates that the detector takes for beats
+	size   resized // beats like those before them, but of another size
+	p      float32 // mean correlation of the P waves of the dominant template's last beats
+	ready  []beat  // handed over, in order; the analysis takes them
+	marks  []mark  // of those handed over last, in order
 
 	w     window                       // used within look
 	asked [numLooks + numJudge]float32 // used within chanceOf: what is shown to a hook would be allocated
@@ -170,6 +171,7 @@ func (t *reader) judge(d *detector, i int) {
 	c.chance = t.chanceOf(d, i)
 	if c.rule {
 		t.steps += fitShare * (min(c.step, 2) - t.steps)
+		t.beside += fitShare * (min(c.x[lookQuiet], 1) - t.beside)
 	}
 	poor := float32(0)
 	if c.x[lookCorBest] < fits {

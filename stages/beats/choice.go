@@ -57,12 +57,15 @@ func (a *analysis) choose(from uint64, v voice) {
 // in the best lead there is. The search for fibrillation goes on, and what may be
 // a rhythm of the ventricles is never called noise.
 func (a *analysis) suspend(from uint64, v voice) {
-	most := 1.
+	if a.chosen.lead < 0 || !a.chosen.qrs.learned() {
+		return
+	}
+	most := suspendFrom
 	if a.doubted {
-		most = trustBelow
+		most = resumeBelow
 	}
 	ventricles := a.episode.on || a.episode.n > 0 && a.episode.mean() > doubtWave
-	doubted := a.chosen.lead >= 0 && a.chosen.doubt() > most && !ventricles
+	doubted := a.chosen.doubt() > most && !ventricles
 	if doubted == a.doubted {
 		return
 	}
@@ -125,6 +128,9 @@ func (a *analysis) begin(i int, from uint64) tracker {
 	t := newTracker()
 	t.lead = i
 	t.restart(a.kernel, from)
+	if a.doubted { // until it has shown that it is better
+		t.read.beside, t.read.steps = suspendFrom*doubtBeside, suspendFrom*doubtSteps
+	}
 	return t
 }
 

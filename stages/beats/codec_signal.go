@@ -40,6 +40,7 @@ func writeSignal(e *stages.Encoder, t *reader) {
 	e.Float32(t.last.width)
 	e.Float32(t.poor)
 	e.Float32(t.steps)
+	e.Float32(t.beside)
 	e.Bool(t.size.has)
 	e.Uint(t.size.at)
 	e.Float32(t.size.size)
@@ -85,6 +86,6 @@ func readSignal(d *stages.Decoder, t *reader) {
 		}
 	}
 	t.last.fit, t.last.width = d.Float32(), d.Float32()
-	t.poor, t.steps = d.Float32(), d.Float32()
+	t.poor, t.steps, t.beside = d.Float32(), d.Float32(), d.Float32()
 	t.size = resized{d.Bool(), d.Uint(), d.Float32()}
 }

@@ -12,7 +12,8 @@ const (
 
 	doubtBeside = 0.15 // mean slope beside the last beats over their own steepest: as much, where they are doubted too, and they cannot be told from noise
 	doubtFrom   = 0.5  // of it: from here a lead is worth less
-	trustBelow  = 0.8  // of it: so much less, and beats can be told again
+	suspendFrom = 1.3  // of it: so much, and no beats are said,
+	resumeBelow = 1.0  // until it is so much less
 	doubtWave   = -2   // log odds of a ventricular rhythm, above which it is not noise
 )
 

@@ -87,10 +87,10 @@ func (t *tracker) progress() (complete, candidate uint64, undecided bool) {
 // the peaks between them are not much lower. On mitdb with electrode motion
 // above 1 are 0.03 % of the time without noise, 4 % at 12 dB, 52 at 6, 69 at 0.
 func (t *tracker) doubt() float64 {
-	if !t.qrs.learned() || !t.read.own.learned() || t.qrs.band.n-t.qrs.last.at > silentFrom {
+	if !t.qrs.learned() || t.qrs.band.n-t.qrs.last.at > silentFrom {
 		return 0
 	}
-	return float64(min(t.read.noise/doubtBeside, t.read.doubt(&t.qrs)))
+	return float64(min(t.read.beside/doubtBeside, t.read.doubt(&t.qrs)))
 }
 
 // sample is the device's sample nearest to one at internalRate.

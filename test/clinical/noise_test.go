@@ -12,9 +12,9 @@ import (
 )
 
 // foldWithMotion adds the electrode motion of the MIT-BIH Noise Stress Test
-// Database, the noise that looks most like beats, at 12 dB, as nst of the WFDB
-// applications does: from 5:00 on two minutes with it, two without.
-func (p *pass) foldWithMotion() {
+// Database, the noise that looks most like beats, so many dB
+// below the signal, as nst of the WFDB applications does: from 5:00 on two minutes with it, two without.
+func (p *pass) foldWithMotion(db float64) {
 	noise, _, err := column(filepath.Join(filepath.Dir(filepath.Dir(p.path)), "nstdb", "em"))
 	if err != nil {
 		p.err = err
@@ -25,7 +25,7 @@ func (p *pass) foldWithMotion() {
 		p.err = err
 		return
 	}
-	gain := math.Sqrt(signalPower(signal, p.ref, r.Rate)/noisePower(noise, r.Rate)) / math.Pow(10, 12./20)
+	gain := math.Sqrt(signalPower(signal, p.ref, r.Rate)/noisePower(noise, r.Rate)) / math.Pow(10, db/20)
 	p.foldFrames(func(f *topics.Frame) {
 		disturb(f.GetSamples(), noise, gain*1000/f.GetSamples().GetLeads()[0].GetMicrovoltsPerCount())
 	}, 0)

@@ -53,12 +53,13 @@ func (p *pass) options(from time.Duration) ec57.Options {
 
 // Each set of recordings is folded once, whichever tests look at it.
 var sets = struct {
-	mitdb, mitdbAll, motion, motionAll, vfdb, afdb, alarms func(t testing.TB) []*pass
+	mitdb, mitdbAll, motion, motionAll, drowned, vfdb, afdb, alarms func(t testing.TB) []*pass
 }{
 	mitdb:     once("mitdb", func(p *pass) { p.fold(0) }),
 	mitdbAll:  once("mitdb", func(p *pass) { p.fold() }),
-	motion:    once("mitdb", (*pass).foldWithMotion, "118", "119"),
-	motionAll: once("mitdb", (*pass).foldWithMotion),
+	motion:    once("mitdb", func(p *pass) { p.foldWithMotion(12) }, "118", "119"),
+	motionAll: once("mitdb", func(p *pass) { p.foldWithMotion(12) }),
+	drowned:   once("mitdb", func(p *pass) { p.foldWithMotion(-6) }, "118", "119"),
 	vfdb:      once("vfdb", func(p *pass) { p.fold() }),
 	afdb:      once("afdb", (*pass).foldGiven),
 	alarms:    once("cinc2015vt", func(p *pass) { p.fold() }),
