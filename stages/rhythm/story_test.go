@@ -201,9 +201,9 @@ func TestRhythms(t *testing.T) {
 			"v_run 4.5.. 3 150/min", "v_run 4.5.. 6 150/min", "v_run 4.5..7.3 8 150/min"}},
 		{"nine in a row are no noise", "5*N800~0 V480~0 11*V400~30 N1000~0 5*N800~0", []string{
 			"v_run 4.5.. 3 150/min", "v_run 4.5.. 6 150/min", "v_run 4.5..6.1 5 150/min", "vt 6.1.. 5 150/min", "vt 6.1..8.9 8 150/min"}},
-		{"idioventricular that looks like one once it is fast", "5*N800~0 6*V700~0 3*V400~0 N400~90 2*V400~90 5*N800~0", []string{
-			"idioventricular 4.7.. 3 86/min", "idioventricular 4.7.. 6 86/min", "idioventricular 4.7..8.2 6 86/min",
-			"vt 8.2.. 5 150/min", "vt 8.2..10.6 7 150/min"}},
+		{"idioventricular that looks like one once it is fast", "5*N800~0 4*V700~0 3*V400~0 N400~90 2*V400~90 5*N800~0", []string{
+			"idioventricular 4.7.. 3 86/min", "idioventricular 4.7.. 6 103/min", "idioventricular 4.7..6.8 4 86/min",
+			"vt 6.8.. 5 150/min", "vt 6.8..9.2 7 150/min"}},
 		{"bigeminy of three cycles", "5*N800 3*N1120 2*N800 N800 V480 N1120 V480 N1120 V480 N1120 N800 N800", []string{
 			"bigeminy 9.8.. 6 82/min", "bigeminy 9.8..14.6 7 75/min"}},
 		{"two cycles are none", "8*N800 V480 N1120 V480 N1120 N800 N800", nil},
