@@ -345,16 +345,20 @@ func (t *reader) look(d *detector, c *candidate) {
 	var s shape
 	d.band.shape(c.at+lag, &s)
 	f := s.form()
-	var before, after float32
+	var before, after, change float32
+	pre, post := d.band.low1(c.at-quietFrom), d.band.low1(c.at+quietFrom)
 	for i := range uint64(quietLen) {
-		before += abs(d.band.low1(c.at-quietFrom-i) - d.band.low1(c.at-quietFrom-i-1))
-		after += abs(d.band.low1(c.at+quietFrom+i) - d.band.low1(c.at+quietFrom+i+1))
+		change += post - pre
+		further, later := d.band.low1(c.at-quietFrom-i-1), d.band.low1(c.at+quietFrom+i+1)
+		before += abs(pre - further)
+		after += abs(post - later)
+		pre, post = further, later
 	}
 	steep := max(f.steep, 1)
 	x[lookQuiet], x[lookQuietPre] = (before+after)/(2*quietLen*steep), before/(quietLen*steep)
 	x[lookLevel] = ratio(c.level, d.signal.median())
 	x[lookDiscord] = discord(&d.band, c.at+lag, f)
-	c.step = step(&d.band, c.at, f)
+	c.step = abs(ratio(change/quietLen, f.high+f.low))
 	if len(t.own.list) == 0 {
 		return
 	}
@@ -378,15 +382,6 @@ func (t *reader) look(d *detector, c *candidate) {
 	x[lookLean] = ratio(f.high-f.low, f.high+f.low) - ratio(g.high-g.low, height)
 	x[lookPCor], x[lookPRange] = alike(s[qrsLen:qrsLen+pLen], own.v[qrsLen:qrsLen+pLen], f.pEnergy, g.pEnergy)
 	x[lookTCor], x[lookTRange] = alike(s[qrsLen+pLen:], own.v[qrsLen+pLen:], f.tEnergy, g.tEnergy)
-}
-
-// step is by how much the level of the signal differs before and after a complex, in shares of its height.
-func step(b *band, at uint64, f form) float32 {
-	var change float32
-	for i := range uint64(quietLen) {
-		change += b.low1(at+quietFrom+i) - b.low1(at-quietFrom-i)
-	}
-	return abs(ratio(change/quietLen, f.high+f.low))
 }
 
 // discord is positive where the T wave points the way of the QRS complex, in shares of its height.

@@ -84,8 +84,7 @@ func (t *tracker) progress() (complete, candidate uint64, undecided bool) {
 // found is not to be trusted. It asks what the crest factor of a lead (quality.go)
 // asks of its signal of the beats themselves, and all three must agree:
 // the slope goes on beside the complexes, the level changes across them, and
-// the peaks between them are not much lower. On mitdb with electrode motion
-// above 1 are 0.03 % of the time without noise, 4 % at 12 dB, 52 at 6, 69 at 0.
+// the peaks between them are not much lower.
 func (t *tracker) doubt() float64 {
 	if !t.qrs.learned() || t.qrs.band.n-t.qrs.last.at > silentFrom {
 		return 0
