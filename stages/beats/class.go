@@ -228,7 +228,9 @@ func (t *reader) classify(i, next int, now uint64) {
 	t.context(c, before, f)
 	t.models.classes(t, c, &b, x[:])
 	if t.last.has && abs(f[classRRLast]-1) < evenRR {
-		b.s += evenShare * (t.last.s - b.s)
+		if b.s += evenShare * (t.last.s - b.s); t.last.s < oddsS && abs(f[classRRLast]-1) < steadyRR && t.rr.base.away < steadyBeats {
+			b.s = min(b.s, t.last.s)
+		}
 	}
 	if rr > 0 {
 		t.rr.push(rr)
@@ -279,10 +281,14 @@ func (t *reader) context(c *candidate, before float32, f []float32) {
 	f[classLastT], f[classLastP] = t.last.t, t.last.p
 }
 
-// Beats that follow each other evenly are of one rhythm: what is one of a run makes the next likely one.
+// Beats that follow each other evenly are of one rhythm: what is one of a run makes the next likely one,
+// and without an early beat none begins: a sinus node that runs faster is none.
 const (
 	evenRR    = 0.1 // change of the RR
 	evenShare = 0.5 // of the last beat's log odds of S
+
+	steadyRR    = 0.05 // change of the RR with which no run begins
+	steadyBeats = 8    // after the basic rhythm was left
 )
 
 // odds are the log odds of classes V and S.

@@ -23,7 +23,7 @@ HEAD = 5     # columns before the features
 ODDS_V, ODDS_S = 0.0, -0.75  # as oddsV and oddsS in class.go
 POOLED, SHRINK, SLOWEST = 0.5, 4, 1 / 16  # as in model.go and template.go
 LEAD_FOR, LEAD_AGAINST, LEAD_S, LEAD_MIDDLE = 0.4, 0.1, 0.3, -2  # as in class.go, and these
-EVEN_RR, EVEN_SHARE = 0.1, 0.5
+EVEN_RR, EVEN_SHARE, STEADY_RR, STEADY_BEATS = 0.1, 0.5, 0.05, 8
 
 
 class Beats:
@@ -57,10 +57,13 @@ class Beats:
 
     def evened(self, odds, name):
         """As classify draws those of S towards the last beat's where the RR is the same."""
-        alike, out = abs(self.x[:, name.index("rr_last")] - 1) < EVEN_RR, odds.copy()
+        change, out = abs(self.x[:, name.index("rr_last")] - 1), odds.copy()
+        steady = (change < STEADY_RR) & (self.x[:, name.index("away")] < STEADY_BEATS)
         for i in range(1, len(out)):
-            if alike[i]:
+            if change[i] < EVEN_RR:
                 out[i] += EVEN_SHARE * (out[i - 1] - out[i])
+                if out[i - 1] < ODDS_S and steady[i]:
+                    out[i] = min(out[i], out[i - 1])
         return out
 
     def counts(self, said, label):
