@@ -80,7 +80,7 @@ type Limits struct {
 	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // of settings, from which it was resolved
 	Limits        []*Limit               `protobuf:"bytes,3,rep,name=limits,proto3" json:"limits,omitempty"`
 	Restated      bool                   `protobuf:"varint,4,opt,name=restated,proto3" json:"restated,omitempty"`
-	Rules         []*Rule                `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`                              // those that people wrote; a rule's own limit stands in limits under its name
+	Rules         []*Rule                `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`                              // those that people wrote; each has a Limit under its name, and that is what it is judged by
 	Profile       string                 `protobuf:"bytes,6,opt,name=profile,proto3" json:"profile,omitempty"`                          // adult, paediatric, post-surgery, paced, or one of the site's own
 	PauseS        float64                `protobuf:"fixed64,7,opt,name=pause_s,json=pauseS,proto3" json:"pause_s,omitempty"`            // how long a pause lasts when nobody says; 0: the default
 	PauseMaxS     float64                `protobuf:"fixed64,8,opt,name=pause_max_s,json=pauseMaxS,proto3" json:"pause_max_s,omitempty"` // and at most; 0: the default
@@ -175,7 +175,8 @@ func (x *Limits) GetPauseMaxS() float64 {
 }
 
 // Limit is what one rule is judged by, and where that comes from. Author, time,
-// reason and expiry are those of its layer.
+// reason and expiry are those of its layer. In a patient's record all of it is
+// said. In a layer, of a rule that people wrote, what is 0 or absent is the rule's own.
 type Limit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"` // hr.high, hr.low, asystole, …

@@ -348,11 +348,11 @@ func (x *Patient) GetDischarged() bool {
 type Layer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Of            string                 `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`           // site, unit/4W, patient/p01
-	Profile       string                 `protobuf:"bytes,2,opt,name=profile,proto3" json:"profile,omitempty"` // that holds beneath it; of a unit or a patient; empty: none of its own
-	Limits        []*Limit               `protobuf:"bytes,3,rep,name=limits,proto3" json:"limits,omitempty"`
+	Profile       string                 `protobuf:"bytes,2,opt,name=profile,proto3" json:"profile,omitempty"` // that holds right beneath it; empty: none of its own
+	Limits        []*Limit               `protobuf:"bytes,3,rep,name=limits,proto3" json:"limits,omitempty"`   // each is whole: a rule's value, duration, hysteresis and all else come from one layer
 	Rules         []*Rule                `protobuf:"bytes,4,rep,name=rules,proto3" json:"rules,omitempty"`
 	LethalOff     []string               `protobuf:"bytes,5,rep,name=lethal_off,json=lethalOff,proto3" json:"lethal_off,omitempty"` // the lethal rules that this layer means to switch off, by name: without it that is refused
-	PauseS        float64                `protobuf:"fixed64,6,opt,name=pause_s,json=pauseS,proto3" json:"pause_s,omitempty"`        // of the site and units; 0: the layer's beneath
+	PauseS        float64                `protobuf:"fixed64,6,opt,name=pause_s,json=pauseS,proto3" json:"pause_s,omitempty"`        // how long a pause lasts when nobody says; of the site and units; 0: the layer's beneath
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -429,7 +429,8 @@ func (x *Layer) GetPauseS() float64 {
 	return 0
 }
 
-// Bounds are what the site lets units and patients set.
+// Bounds are what the site lets units and patients set. The site itself, and its
+// profiles, are bound by what is built in alone (topics.BuiltIns).
 type Bounds struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Bounds        []*Bound               `protobuf:"bytes,1,rep,name=bounds,proto3" json:"bounds,omitempty"`
@@ -485,7 +486,7 @@ func (x *Bounds) GetPauseMaxS() float64 {
 type Bound struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
-	From          float64                `protobuf:"fixed64,2,opt,name=from,proto3" json:"from,omitempty"`
+	From          float64                `protobuf:"fixed64,2,opt,name=from,proto3" json:"from,omitempty"` // of the value; 0 and 0 where it cannot be set
 	To            float64                `protobuf:"fixed64,3,opt,name=to,proto3" json:"to,omitempty"`
 	MayBeOff      bool                   `protobuf:"varint,4,opt,name=may_be_off,json=mayBeOff,proto3" json:"may_be_off,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -550,13 +551,14 @@ func (x *Bound) GetMayBeOff() bool {
 	return false
 }
 
-// Profile is a named set of limits: adult, paediatric, post-surgery and paced
-// are built in.
+// Profile is a named set of limits: adult, paediatric, neonate, post-surgery and
+// paced are built in.
 type Profile struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Limits        []*Limit               `protobuf:"bytes,2,rep,name=limits,proto3" json:"limits,omitempty"`
 	Gone          bool                   `protobuf:"varint,3,opt,name=gone,proto3" json:"gone,omitempty"`
+	AgeGroup      AgeGroup               `protobuf:"varint,4,opt,name=age_group,json=ageGroup,proto3,enum=heartwire.v1.AgeGroup" json:"age_group,omitempty"` // whom it is for: a patient of another age gets that age's built-in one above a unit's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -610,6 +612,13 @@ func (x *Profile) GetGone() bool {
 		return x.Gone
 	}
 	return false
+}
+
+func (x *Profile) GetAgeGroup() AgeGroup {
+	if x != nil {
+		return x.AgeGroup
+	}
+	return AgeGroup_AGE_GROUP_ADULT
 }
 
 // Account is somebody who may see and do what their roles allow, in their units.
@@ -1248,11 +1257,12 @@ const file_registry_proto_rawDesc = "" +
 	"\x04from\x18\x02 \x01(\x01R\x04from\x12\x0e\n" +
 	"\x02to\x18\x03 \x01(\x01R\x02to\x12\x1c\n" +
 	"\n" +
-	"may_be_off\x18\x04 \x01(\bR\bmayBeOff\"^\n" +
+	"may_be_off\x18\x04 \x01(\bR\bmayBeOff\"\x93\x01\n" +
 	"\aProfile\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12+\n" +
 	"\x06limits\x18\x02 \x03(\v2\x13.heartwire.v1.LimitR\x06limits\x12\x12\n" +
-	"\x04gone\x18\x03 \x01(\bR\x04gone\"c\n" +
+	"\x04gone\x18\x03 \x01(\bR\x04gone\x123\n" +
+	"\tage_group\x18\x04 \x01(\x0e2\x16.heartwire.v1.AgeGroupR\bageGroup\"c\n" +
 	"\aAccount\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x14\n" +
 	"\x05roles\x18\x02 \x03(\tR\x05roles\x12\x14\n" +
@@ -1341,20 +1351,21 @@ var file_registry_proto_depIdxs = []int32{
 	16, // 10: heartwire.v1.Layer.rules:type_name -> heartwire.v1.Rule
 	4,  // 11: heartwire.v1.Bounds.bounds:type_name -> heartwire.v1.Bound
 	15, // 12: heartwire.v1.Profile.limits:type_name -> heartwire.v1.Limit
-	1,  // 13: heartwire.v1.Setting.patient:type_name -> heartwire.v1.Patient
-	10, // 14: heartwire.v1.Setting.device:type_name -> heartwire.v1.Device
-	12, // 15: heartwire.v1.Setting.outcome:type_name -> heartwire.v1.Outcome
-	17, // 16: heartwire.v1.Setting.limits:type_name -> heartwire.v1.Limits
-	2,  // 17: heartwire.v1.Setting.layer:type_name -> heartwire.v1.Layer
-	3,  // 18: heartwire.v1.Setting.bounds:type_name -> heartwire.v1.Bounds
-	5,  // 19: heartwire.v1.Setting.profile:type_name -> heartwire.v1.Profile
-	6,  // 20: heartwire.v1.Setting.account:type_name -> heartwire.v1.Account
-	11, // 21: heartwire.v1.Device.bindings:type_name -> heartwire.v1.DeviceBinding
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	14, // 13: heartwire.v1.Profile.age_group:type_name -> heartwire.v1.AgeGroup
+	1,  // 14: heartwire.v1.Setting.patient:type_name -> heartwire.v1.Patient
+	10, // 15: heartwire.v1.Setting.device:type_name -> heartwire.v1.Device
+	12, // 16: heartwire.v1.Setting.outcome:type_name -> heartwire.v1.Outcome
+	17, // 17: heartwire.v1.Setting.limits:type_name -> heartwire.v1.Limits
+	2,  // 18: heartwire.v1.Setting.layer:type_name -> heartwire.v1.Layer
+	3,  // 19: heartwire.v1.Setting.bounds:type_name -> heartwire.v1.Bounds
+	5,  // 20: heartwire.v1.Setting.profile:type_name -> heartwire.v1.Profile
+	6,  // 21: heartwire.v1.Setting.account:type_name -> heartwire.v1.Account
+	11, // 22: heartwire.v1.Device.bindings:type_name -> heartwire.v1.DeviceBinding
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_registry_proto_init() }

@@ -1,0 +1,473 @@
+package registry
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"heartwire/topics"
+)
+
+// limit is a limit with all that a layer must say of a rule with a value.
+func limit(rule string, value, seconds float64) *topics.Limit {
+	l := &topics.Limit{Rule: rule, Value: value, DurationS: seconds}
+	if b := topics.FindBuiltIn(rule); b != nil {
+		l.Hysteresis = b.Hysteresis.Default
+	}
+	return l
+}
+
+func off(rule string) *topics.Limit { return &topics.Limit{Rule: rule, Off: true} }
+
+func until(l *topics.Limit, us int64) *topics.Limit {
+	l.ExpiresUs = us
+	return l
+}
+
+func lay(of, reason string, limits ...*topics.Limit) *topics.Request {
+	return &topics.Request{Reason: reason, Kind: &topics.Request_PutLayer{PutLayer: &topics.Layer{Of: of, Limits: limits}}}
+}
+
+func use(of, profile string, limits ...*topics.Limit) *topics.Request {
+	r := lay(of, "policy", limits...)
+	r.GetPutLayer().Profile = profile
+	return r
+}
+
+// ward is a site with two units, three patients, and time.
+func ward(t *testing.T) *site {
+	s := newSite(t)
+	s.state.Wall = s.now
+	s.ask(put(&topics.Patient{Patient: "p1", Unit: "4W"}))
+	s.ask(put(&topics.Patient{Patient: "p2", Unit: "4W"}))
+	s.ask(put(&topics.Patient{Patient: "p3", Unit: "5E"}))
+	return s
+}
+
+// force is what a patient is judged by, as the record says it.
+func (s *site) force(patient, rule string) *topics.Limit {
+	s.t.Helper()
+	for _, l := range s.state.limits(find(s.state.Patients, patient)).Limits {
+		if l.Rule == rule {
+			return l
+		}
+	}
+	s.t.Fatalf("%s has no limit of %s", patient, rule)
+	return nil
+}
+
+// says is a limit in force, short.
+func (s *site) says(patient, rule string) string {
+	s.t.Helper()
+	l := s.force(patient, rule)
+	text := fmt.Sprintf("%v for %v s by %v from %s", l.Value, l.DurationS, l.Hysteresis, l.Layer)
+	if l.Off {
+		text = "off from " + l.Layer
+	}
+	return text
+}
+
+func (s *site) tick(wall int64) (said []string) {
+	s.t.Helper()
+	if err := s.proc.Advance(&s.state, &topics.Tick{N: 1, Owner: 1, ElapsedUs: 1e6, WallUs: wall}, func(v proto.Message) { said = append(said, s.line(v)) }); err != nil {
+		s.t.Fatal(err)
+	}
+	return said
+}
+
+// "Heart rate high 130 for 10 s, PVC/min 6, no AF alarm."
+func TestADoctorSetsLimitsOfOnePatient(t *testing.T) {
+	s := ward(t)
+	r := lay("patient/p1", "clinical-order", limit(topics.RuleHRHigh, 130, 10), limit(topics.RulePVC, 6, 0), off(topics.RuleAF))
+	r.Author = "doctor-3"
+	expect(t, s.ask(r), "layer/patient/p1 v4\nlimits/p1 v4\np1 has 28 limits\naccepted, version 4")
+	expect(t, s.says("p1", topics.RuleHRHigh), "130 for 10 s by 2 from patient")
+	expect(t, s.says("p1", topics.RulePVC), "6 for 0 s by 2 from patient")
+	expect(t, s.says("p1", topics.RuleAF), "off from patient")
+	expect(t, s.says("p1", topics.RuleHRLow), "50 for 3 s by 2 from default")
+	// What goes by the rate limit goes with it, and says from where.
+	expect(t, s.says("p1", topics.RuleHRExtremeHigh), "150 for 0 s by 2 from patient")
+	expect(t, s.says("p1", topics.RuleAFFast), "130 for 10 s by 2 from patient")
+	expect(t, s.says("p2", topics.RuleHRHigh), "120 for 3 s by 2 from default")
+	l := s.force("p1", topics.RuleHRHigh)
+	if l.Author != "doctor-3" || l.Reason != "clinical-order" || l.SetUs != s.now || l.Priority != topics.Priority_PRIORITY_MEDIUM || l.Latching == nil || l.Quality == nil {
+		t.Errorf("the limit says %v", l)
+	}
+	// Another changes one value: the others keep their author.
+	r = lay("patient/p1", "nuisance", limit(topics.RuleHRHigh, 130, 10), limit(topics.RulePVC, 8, 0), off(topics.RuleAF))
+	r.Author, r.Expected = "nurse-7", proto.Uint64(4)
+	s.ask(r)
+	if a, b := s.force("p1", topics.RuleHRHigh), s.force("p1", topics.RulePVC); a.Author != "doctor-3" || a.Reason != "clinical-order" || b.Author != "nurse-7" || b.Reason != "nuisance" {
+		t.Errorf("authors are %s for %s and %s for %s", a.Author, a.Reason, b.Author, b.Reason)
+	}
+	// Said again, it says nothing new.
+	expect(t, s.ask(proto.CloneOf(lay("patient/p1", "nuisance", limit(topics.RuleHRHigh, 130, 10), limit(topics.RulePVC, 8, 0), off(topics.RuleAF)))), "accepted, version 5")
+}
+
+func TestLayersLieAboveEachOther(t *testing.T) {
+	s := ward(t)
+	expect(t, s.ask(lay("site", "policy", limit(topics.RuleHRHigh, 125, 3), limit(topics.RulePVC, 12, 0))),
+		"layer/site v4\nlimits/p1 v4\np1 has 28 limits\nlimits/p2 v4\np2 has 28 limits\nlimits/p3 v4\np3 has 28 limits\naccepted, version 4")
+	expect(t, s.ask(lay("unit/4W", "policy", limit(topics.RuleHRHigh, 128, 3))),
+		"layer/unit/4W v5\nlimits/p1 v5\np1 has 28 limits\nlimits/p2 v5\np2 has 28 limits\naccepted, version 5")
+	s.ask(lay("patient/p1", "clinical-order", limit(topics.RuleHRHigh, 131, 3)))
+	// Only those are told for whom it is another set: p1 has a value of its own, p1 and p2 the unit's.
+	expect(t, s.ask(lay("site", "policy", limit(topics.RuleHRHigh, 124, 3), limit(topics.RulePVC, 12, 0))),
+		"layer/site v7\nlimits/p3 v7\np3 has 28 limits\naccepted, version 7")
+	for _, want := range [][2]string{{"p1", "131 for 3 s by 2 from patient"}, {"p2", "128 for 3 s by 2 from unit"}, {"p3", "124 for 3 s by 2 from site"}} {
+		expect(t, s.says(want[0], topics.RuleHRHigh), want[1])
+	}
+	expect(t, s.says("p1", topics.RulePVC), "12 for 0 s by 2 from site")
+	// Cleared, the layer beneath holds again. Moved, the other unit's.
+	s.ask(lay("patient/p1", "correction"))
+	expect(t, s.says("p1", topics.RuleHRHigh), "128 for 3 s by 2 from unit")
+	s.ask(put(&topics.Patient{Patient: "p2", Unit: "5E"}))
+	expect(t, s.says("p2", topics.RuleHRHigh), "124 for 3 s by 2 from site")
+}
+
+func TestProfiles(t *testing.T) {
+	s := ward(t)
+	child := &topics.Patient{Patient: "child", Unit: "4W", AgeGroup: topics.AgeGroup_AGE_GROUP_PAEDIATRIC}
+	s.ask(put(child))
+	s.ask(put(&topics.Patient{Patient: "baby", Unit: "NICU", AgeGroup: topics.AgeGroup_AGE_GROUP_NEONATE}))
+	s.ask(lay("unit/4W", "policy", limit(topics.RuleHRHigh, 110, 3), limit(topics.RulePVC, 5, 0)))
+	expect(t, s.says("p1", topics.RuleHRHigh), "110 for 3 s by 2 from unit")
+	// A unit's values are for adults: a child among them has its own, and the rest of the unit's.
+	expect(t, s.says("child", topics.RuleHRHigh), "160 for 3 s by 2 from profile")
+	expect(t, s.says("child", topics.RuleHRExtremeLow), "60 for 0 s by 2 from profile")
+	expect(t, s.says("child", topics.RulePVC), "5 for 0 s by 2 from unit")
+	expect(t, s.says("baby", topics.RuleHRLow), "100 for 3 s by 2 from profile")
+	// A unit for children says so, and then its own values lie above.
+	s.ask(use("unit/4W", "paediatric", limit(topics.RuleHRHigh, 170, 3)))
+	expect(t, s.says("child", topics.RuleHRHigh), "170 for 3 s by 2 from unit")
+	expect(t, s.says("child", topics.RuleHRLow), "75 for 3 s by 2 from profile")
+	expect(t, s.says("p1", topics.RuleHRHigh), "120 for 3 s by 2 from profile") // an adult among children
+	// A profile that is chosen for the patient lies beneath the patient's own values.
+	s.ask(use("patient/p3", "post-surgery", limit(topics.RuleHRLow, 42, 5)))
+	expect(t, s.says("p3", topics.RuleHRHigh), "130 for 10 s by 2 from profile")
+	expect(t, s.says("p3", topics.RuleHRLow), "42 for 5 s by 2 from patient")
+	if l := s.force("p3", topics.RuleAF); l.Priority != topics.Priority_PRIORITY_MEDIUM || l.DurationS != 30 {
+		t.Errorf("AF after surgery: %v", l)
+	}
+	if got := s.state.limits(find(s.state.Patients, "p3")).Profile; got != "post-surgery" {
+		t.Errorf("the record says profile %q", got)
+	}
+	// One of the site's own.
+	own := &topics.Request{Reason: "policy", Kind: &topics.Request_PutProfile{PutProfile: &topics.Profile{Name: "dialysis", Limits: []*topics.Limit{limit(topics.RuleHRLow, 45, 3)}}}}
+	expect(t, s.ask(own), fmt.Sprintf("profile/dialysis v%d\naccepted, version %[1]d", s.state.Version))
+	s.ask(use("patient/p2", "dialysis"))
+	expect(t, s.says("p2", topics.RuleHRLow), "45 for 3 s by 2 from profile")
+	changed := proto.CloneOf(own)
+	changed.Id = ""
+	changed.GetPutProfile().Limits[0].Value = 47
+	if said := s.ask(changed); !strings.Contains(said, "limits/p2") || strings.Contains(said, "limits/p3") {
+		t.Errorf("a profile that p2 has changed, and %s", said)
+	}
+	expect(t, s.says("p2", topics.RuleHRLow), "47 for 3 s by 2 from profile")
+}
+
+// What is built in can be put by anybody as it is: no number of it is out of bounds.
+func TestBuiltInProfilesAreWithinBounds(t *testing.T) {
+	for _, p := range Profiles() {
+		s := ward(t)
+		r := &topics.Request{Reason: "policy", Kind: &topics.Request_PutProfile{PutProfile: &topics.Profile{Name: "copy", AgeGroup: p.AgeGroup, Limits: p.Limits}}}
+		if said := s.ask(r); !strings.Contains(said, "accepted") {
+			t.Errorf("profile %s: %s", p.Name, said)
+		}
+		if said := s.ask(use("patient/p1", p.Name)); !strings.Contains(said, "accepted") {
+			t.Errorf("profile %s: %s", p.Name, said)
+		}
+	}
+}
+
+func TestWhatExpiresGivesWayToTheLayerBeneath(t *testing.T) {
+	s := ward(t)
+	at := s.now + time.Hour.Microseconds()
+	s.ask(lay("unit/4W", "policy", limit(topics.RuleHRHigh, 125, 3)))
+	s.ask(lay("patient/p1", "post-procedure", until(limit(topics.RuleHRHigh, 140, 3), at), limit(topics.RulePVC, 6, 0)))
+	if said := s.tick(at - 1); len(said) > 0 {
+		t.Fatalf("before its time: %q", said)
+	}
+	expect(t, strings.Join(s.tick(at), "\n"), "layer/patient/p1 v6\nlimits/p1 v6\np1 has 28 limits")
+	expect(t, s.says("p1", topics.RuleHRHigh), "125 for 3 s by 2 from unit")
+	expect(t, s.says("p1", topics.RulePVC), "6 for 0 s by 2 from patient")
+	if said := s.tick(at + 1e6); len(said) > 0 {
+		t.Fatalf("a second time: %q", said)
+	}
+	// Who had looked before must look again.
+	s.now = at
+	r := lay("patient/p1", "nuisance")
+	r.Expected = proto.Uint64(5)
+	expect(t, s.ask(r), "refused: version 5 was expected and 6 is in force: look again, and ask again")
+}
+
+func TestInvertedLimitsAreRefusedForWhomeverTheyWouldHold(t *testing.T) {
+	s := ward(t)
+	s.ask(lay("patient/p1", "clinical-order", limit(topics.RuleHRLow, 90, 3)))
+	s.ask(lay("patient/p3", "clinical-order", limit(topics.RuleHRLow, 95, 3)))
+	for _, c := range []struct {
+		request *topics.Request
+		want    string
+	}{
+		{lay("site", "policy", limit(topics.RuleHRHigh, 90, 3)), "refused: hr.low of 90 /min (patient) would not be below hr.high of 90 /min (site), for p1, p3: change that first, or set both"},
+		{lay("unit/5E", "policy", limit(topics.RuleHRHigh, 80, 3)), "refused: hr.low of 95 /min (patient) would not be below hr.high of 80 /min (unit), for p3: change that first, or set both"},
+		{lay("unit/none-lies-here", "policy", limit(topics.RuleHRLow, 130, 3)), `refused: hr.low of 130 /min (unit) would not be below hr.high of 120 /min (default), for unit "none-lies-here": change that first, or set both`},
+		{lay("patient/p2", "policy", limit(topics.RuleHRLow, 120, 3)), "refused: hr.low of 120 /min (patient) would not be below hr.high of 120 /min (default): set both, or one of them otherwise"},
+		{lay("patient/p2", "policy", limit(topics.RuleHRLow, 130, 3), until(limit(topics.RuleHRHigh, 160, 3), start+3600e6)),
+			"refused: hr.low of 130 /min (patient) would not be below hr.high of 120 /min (default), from " + topics.MicroTime(start+3600e6).Format(time.DateTime) + " on, when what is set until then is over: set both, or one of them otherwise"},
+	} {
+		expect(t, s.ask(c.request), c.want)
+	}
+	// Both for the same time are good.
+	if said := s.ask(lay("patient/p2", "policy", until(limit(topics.RuleHRLow, 130, 3), start+3600e6), until(limit(topics.RuleHRHigh, 160, 3), start+3600e6))); !strings.Contains(said, "accepted") {
+		t.Error(said)
+	}
+	// A patient who moves must fit too.
+	s.ask(lay("unit/ICU", "policy", limit(topics.RuleHRHigh, 92, 3)))
+	expect(t, s.ask(put(&topics.Patient{Patient: "p3", Unit: "ICU"})), "refused: hr.low of 95 /min (patient) would not be below hr.high of 92 /min (unit): set both, or one of them otherwise")
+}
+
+func TestADischargedPatientLeavesNoLimitsBehind(t *testing.T) {
+	s := ward(t)
+	s.ask(lay("patient/p1", "clinical-order", limit(topics.RuleHRHigh, 150, 10)))
+	expect(t, s.ask(put(&topics.Patient{Patient: "p1", Discharged: true})), "patient/p1 v5\nlayer/patient/p1 v5\naccepted, version 5")
+	s.ask(put(&topics.Patient{Patient: "p1", Unit: "4W"}))
+	expect(t, s.says("p1", topics.RuleHRHigh), "120 for 3 s by 2 from default")
+}
+
+func TestDevicesBoundToNobodyHaveTheSitesLimits(t *testing.T) {
+	s := ward(t)
+	s.ask(bind("a", "p1"))
+	s.ask(bind("b", "p2"))
+	s.ask(unbind("a"))
+	if said := s.ask(lay("site", "policy", limit(topics.RulePVC, 20, 0))); !strings.Contains(said, "nobody-a has 28 limits") || strings.Contains(said, "nobody-b") {
+		t.Errorf("said %s", said)
+	}
+	d := find(s.state.Devices, "a")
+	c := s.state.unboundLimits(s.proc, d, s.now)
+	if l := c.GetLimits(); l.Limits[places[topics.RulePVC]].Value != 20 || l.Unit != unassigned || l.Version != s.state.Version {
+		t.Errorf("nobody's device has %v", l)
+	}
+}
+
+func TestRulesThatPeopleWrote(t *testing.T) {
+	s := ward(t)
+	sepsis := &topics.Rule{Name: "sepsis", When: "hr.mean(30s) > limit", Words: "SEPSIS?", Unit: "/min", Priority: topics.Priority_PRIORITY_MEDIUM, DurationS: 30}
+	write := func(of string, r *topics.Rule, limits ...*topics.Limit) *topics.Request {
+		q := lay(of, "policy", limits...)
+		q.GetPutLayer().Rules = []*topics.Rule{proto.CloneOf(r)}
+		return q
+	}
+	s.ask(write("unit/4W", sepsis, &topics.Limit{Rule: "sepsis", Value: 110}))
+	expect(t, s.says("p1", "sepsis"), "110 for 30 s by 0 from unit")
+	s.ask(lay("patient/p1", "clinical-order", &topics.Limit{Rule: "sepsis", Value: 125, DurationS: 60}))
+	expect(t, s.says("p1", "sepsis"), "125 for 60 s by 0 from patient")
+	s.ask(lay("patient/p2", "nuisance", off("sepsis")))
+	expect(t, s.says("p2", "sepsis"), "off from patient")
+	// A patient's rule takes the place of the unit's, with its limit.
+	own := proto.CloneOf(sepsis)
+	own.When, own.DurationS = "temp > 38.5", 5
+	s.ask(write("patient/p1", own))
+	expect(t, s.says("p1", "sepsis"), "0 for 5 s by 0 from patient")
+	set := s.state.limits(find(s.state.Patients, "p1"))
+	if len(set.Rules) != 1 || set.Rules[0].When != own.When || set.Rules[0].Layer != topics.LayerPatient || set.Rules[0].Version != uint32(s.state.Version) {
+		t.Errorf("rules in force: %v", set.Rules)
+	}
+	bad := proto.CloneOf(sepsis)
+	bad.When = "nonsense"
+	expect(t, s.ask(write("site", bad)), `refused: rule "sepsis": when: column 1: unknown quantity nonsense`)
+	s.proc.check = nil
+	expect(t, s.ask(write("site", sepsis)), `refused: rule "sepsis": this registry was built without the language of rules`)
+	// With the unit's rule the limits for it lose their meaning, and do no harm.
+	s.ask(lay("unit/4W", "policy"))
+	if set := s.state.limits(find(s.state.Patients, "p2")); len(set.Rules) != 0 || len(set.Limits) != len(topics.BuiltIns()) {
+		t.Errorf("%d rules and %d limits are left", len(set.Rules), len(set.Limits))
+	}
+}
+
+func TestBoundsOfTheSite(t *testing.T) {
+	s := ward(t)
+	set := &topics.Request{Reason: "policy", Kind: &topics.Request_PutBounds{PutBounds: &topics.Bounds{
+		Bounds: []*topics.Bound{{Rule: topics.RuleHRHigh, From: 90, To: 150, MayBeOff: false}, {Rule: topics.RuleAF, MayBeOff: true}, {Rule: topics.RuleSVT}}, PauseMaxS: 300,
+	}}}
+	if said := s.ask(set); !strings.HasPrefix(said, "bounds v4\nlimits/p1 v4") {
+		t.Fatal(said)
+	}
+	expect(t, s.ask(lay("patient/p1", "policy", limit(topics.RuleHRHigh, 160, 3))), "refused: hr.high of 160: the site lets 90 to 150 be set")
+	expect(t, s.ask(lay("unit/4W", "policy", off(topics.RuleHRHigh))), "refused: hr.high: the site does not let it be switched off")
+	expect(t, s.ask(lay("patient/p1", "policy", off(topics.RuleSVT))), "refused: svt: the site does not let it be switched off")
+	s.ask(lay("patient/p1", "policy", limit(topics.RuleHRHigh, 145, 3), off(topics.RuleAF)))
+	expect(t, s.says("p1", topics.RuleAF), "off from patient")
+	s.ask(lay("site", "policy", limit(topics.RuleHRHigh, 160, 3))) // the site may
+	expect(t, s.says("p2", topics.RuleHRHigh), "160 for 3 s by 2 from site")
+	narrow := proto.CloneOf(set)
+	narrow.Id = ""
+	narrow.GetPutBounds().Bounds[0].To = 140
+	expect(t, s.ask(narrow), "refused: patient/p1 has set what these bounds exclude (hr.high of 145: the site lets 90 to 140 be set): change that first")
+	pause := lay("unit/4W", "policy")
+	pause.GetPutLayer().PauseS = 400
+	expect(t, s.ask(pause), "refused: pause_s of 400: want 10 to 300 s")
+	if l := s.state.limits(find(s.state.Patients, "p1")); l.PauseS != 120 || l.PauseMaxS != 300 {
+		t.Errorf("pauses of %v to %v s", l.PauseS, l.PauseMaxS)
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	s := newSite(t)
+	ask := func(a *topics.Account) string {
+		return s.ask(&topics.Request{Kind: &topics.Request_PutAccount{PutAccount: a}})
+	}
+	expect(t, ask(&topics.Account{Account: "nurse-7", Roles: []string{"nurse"}, Units: []string{"4W", "5E"}}), "account/nurse-7 v1\naccepted, version 1")
+	expect(t, ask(&topics.Account{Account: "nurse-7", Roles: []string{"nurse"}, Units: []string{"5E", "4W"}}), "accepted, version 1")
+	expect(t, ask(&topics.Account{Account: "nurse-7", Roles: []string{"king"}, Units: []string{"*"}}), `refused: role "king": there are viewer, nurse, doctor, admin, service`)
+	expect(t, ask(&topics.Account{Account: "nurse-7", Roles: []string{"nurse"}}), `refused: account "nurse-7" has no unit: name one or more, or * for all`)
+	expect(t, ask(&topics.Account{Account: "nurse-7", Gone: true}), "account/nurse-7 v2\naccepted, version 2")
+	expect(t, ask(&topics.Account{Account: "nurse-7", Gone: true}), `refused: account "nurse-7": there is none of this name`)
+}
+
+func TestBadLimitsAreRefusedByCode(t *testing.T) {
+	latching := false
+	quality := 1.0
+	much := lay("site", "policy")
+	for i := range maxRules + 1 {
+		much.GetPutLayer().Rules = append(much.GetPutLayer().Rules, &topics.Rule{Name: fmt.Sprint("r", i), When: "x", Words: "X", Priority: 1})
+	}
+	word := lay("patient/p1", "policy", off(topics.RuleCouplet))
+	word.GetPutLayer().LethalOff = []string{topics.RuleCouplet}
+	stale := lay("patient/p1", "policy", limit(topics.RulePVC, 6, 0))
+	stale.Expected = proto.Uint64(99)
+	anonymous := lay("patient/p1", "policy", limit(topics.RulePVC, 6, 0))
+	anonymous.Author = "Dr. Smith, 4 West"
+	profile := func(p *topics.Profile) *topics.Request {
+		return &topics.Request{Reason: "policy", Kind: &topics.Request_PutProfile{PutProfile: p}}
+	}
+	bounds := func(b ...*topics.Bound) *topics.Request {
+		return &topics.Request{Reason: "policy", Kind: &topics.Request_PutBounds{PutBounds: &topics.Bounds{Bounds: b}}}
+	}
+	for name, c := range map[string]struct {
+		request    *topics.Request
+		code, want string
+	}{
+		"NaN":               {lay("patient/p1", "policy", limit(topics.RuleHRHigh, math.NaN(), 3)), CodeNotANumber, "NaN is no number"},
+		"infinite":          {lay("patient/p1", "policy", limit(topics.RuleHRHigh, math.Inf(1), 3)), CodeNotANumber, "no number"},
+		"negative duration": {lay("patient/p1", "policy", limit(topics.RuleHRHigh, 130, -1)), CodeNegative, "below 0"},
+		"negative value":    {lay("patient/p1", "policy", limit(topics.RulePVC, -6, 0)), CodeNegative, "below 0"},
+		"too high":          {lay("patient/p1", "policy", limit(topics.RuleHRHigh, 400, 3)), CodeOutOfBounds, "want 30 to 250 /min"},
+		"too long":          {lay("patient/p1", "policy", limit(topics.RuleHRHigh, 130, 600)), CodeOutOfBounds, "want 0 to 60 s"},
+		"asystole late":     {lay("patient/p1", "policy", limit(topics.RuleAsystole, 11, 0)), CodeOutOfBounds, "want 3 to 10 s"},
+		"asystole lasting":  {lay("patient/p1", "policy", limit(topics.RuleAsystole, 4, 10)), CodeOutOfBounds, "its duration cannot be set"},
+		"a definition":      {lay("patient/p1", "policy", limit(topics.RuleVT, 30, 0)), CodeOutOfBounds, "its value cannot be set"},
+		"af-fast":           {lay("patient/p1", "policy", limit(topics.RuleAFFast, 150, 0)), CodeOutOfBounds, "goes by the value"},
+		"quality":           {lay("patient/p1", "policy", &topics.Limit{Rule: topics.RuleSVT, Quality: &quality}), CodeOutOfBounds, "quality"},
+		"lethal by quality": {lay("patient/p1", "policy", &topics.Limit{Rule: topics.RuleVF, Quality: &quality}), CodeOutOfBounds, "its quality cannot be set"},
+		"lethal LOW":        {lay("patient/p1", "policy", &topics.Limit{Rule: topics.RuleVF, Priority: topics.Priority_PRIORITY_LOW}), CodeOutOfBounds, "can be HIGH to HIGH"},
+		"priority":          {lay("patient/p1", "policy", &topics.Limit{Rule: topics.RuleCouplet, Priority: 9}), CodeOutOfBounds, "can be LOW to MEDIUM"},
+		"lethal off":        {lay("patient/p1", "policy", off(topics.RuleVF)), CodeLethalOff, "name it in lethal_off too"},
+		"lethal unlatched":  {lay("patient/p1", "policy", &topics.Limit{Rule: topics.RuleVF, Latching: &latching}), CodeLethalOff, "latching cannot be set"},
+		"a word too many":   {word, CodeLethalOff, "nothing else"},
+		"never off":         {lay("patient/p1", "policy", off(topics.RuleNoData)), CodeNeverOff, "standby"},
+		"no reason":         {lay("patient/p1", "", limit(topics.RulePVC, 6, 0)), CodeNoReason, "say why"},
+		"a long reason":     {lay("patient/p1", "Because I said so", limit(topics.RulePVC, 6, 0)), CodeNoReason, "say why"},
+		"no author":         {anonymous, CodeNoAuthor, "name the account"},
+		"unknown patient":   {lay("patient/p9", "policy", limit(topics.RulePVC, 6, 0)), CodeUnknownPatient, "not admitted"},
+		"discharged":        {lay("patient/gone", "policy", limit(topics.RulePVC, 6, 0)), CodeDischarged, "admit the patient again"},
+		"unknown rule":      {lay("patient/p1", "policy", limit("hr.hihg", 130, 3)), CodeUnknownRule, "did you mean hr.high?"},
+		"no rule at all":    {lay("patient/p1", "policy", limit("sepsis", 130, 3)), CodeUnknownRule, "there are vf, asystole"},
+		"twice":             {lay("patient/p1", "policy", limit(topics.RulePVC, 6, 0), limit(topics.RulePVC, 7, 0)), CodeTwice, "two times"},
+		"over already":      {lay("patient/p1", "policy", until(limit(topics.RulePVC, 6, 0), start)), CodeExpired, "say a later time"},
+		"before time":       {lay("patient/p1", "policy", until(limit(topics.RulePVC, 6, 0), -5)), CodeNegative, "below 0"},
+		"stale":             {stale, CodeStaleVersion, "look again"},
+		"no layer":          {lay("ward/4W", "policy", limit(topics.RulePVC, 6, 0)), CodeBadName, "say site, unit/NAME or patient/NAME"},
+		"unknown profile":   {use("patient/p1", "teenager"), CodeUnknownProfile, "there are adult, paediatric"},
+		"built-in profile":  {profile(&topics.Profile{Name: "adult"}), CodeBadName, "built in"},
+		"lethal profile":    {profile(&topics.Profile{Name: "quiet", Limits: []*topics.Limit{off(topics.RuleVF)}}), CodeLethalOff, "a profile cannot"},
+		"profile in use":    {profile(&topics.Profile{Name: "dialysis", Gone: true}), CodeInUse, "unit/5E"},
+		"no profile":        {profile(&topics.Profile{Name: "nothing", Gone: true}), CodeUnknownProfile, "none of this name"},
+		"a profile expires": {profile(&topics.Profile{Name: "x", Limits: []*topics.Limit{until(limit(topics.RulePVC, 6, 0), start+9e15)}}), CodeBadRequest, "does not expire"},
+		"wide bounds":       {bounds(&topics.Bound{Rule: topics.RuleHRHigh, From: 10, To: 400}), CodeOutOfBounds, "30 to 250"},
+		"inverted bounds":   {bounds(&topics.Bound{Rule: topics.RuleHRHigh, From: 150, To: 100}), CodeInverted, "above"},
+		"NaN bounds":        {bounds(&topics.Bound{Rule: topics.RuleHRHigh, From: math.NaN(), To: 100}), CodeNotANumber, "NaN"},
+		"bounds of nothing": {bounds(&topics.Bound{Rule: "hr.highs"}), CodeUnknownRule, "hr.high"},
+		"bounds of VT":      {bounds(&topics.Bound{Rule: topics.RuleVT, From: 3, To: 9}), CodeOutOfBounds, "cannot be set"},
+		"too many rules":    {much, CodeTooMany, "32 are allowed"},
+		"a built-in rule":   {&topics.Request{Reason: "policy", Kind: &topics.Request_PutLayer{PutLayer: &topics.Layer{Of: "site", Rules: []*topics.Rule{{Name: "vf", When: "x", Words: "X", Priority: 1}}}}}, CodeBadName, "built in"},
+		"a rule of nothing": {&topics.Request{Reason: "policy", Kind: &topics.Request_PutLayer{PutLayer: &topics.Layer{Of: "site", Rules: []*topics.Rule{{Name: "x", Words: "X", Priority: 1}}}}}, CodeBadRule, "what makes it an alarm"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := ward(t)
+			s.ask(put(&topics.Patient{Patient: "gone", Discharged: true}))
+			s.ask(profile(&topics.Profile{Name: "dialysis"}))
+			s.ask(use("unit/5E", "dialysis"))
+			s.ask(lay("patient/p1", "nuisance", limit(topics.RulePVC, 9, 0)))
+			s.state.Wall = s.now
+			before, _ := s.state.AppendBinary(nil)
+			said := s.ask(c.request)
+			got := s.state.Outcomes[len(s.state.Outcomes)-1].Code
+			if !strings.HasPrefix(said, "refused: ") || !strings.Contains(said, c.want) || got != c.code {
+				t.Errorf("said %q by the code %s, want a refusal with %q by %s", said, got, c.want, c.code)
+			}
+			s.state.Outcomes = s.state.Outcomes[:len(s.state.Outcomes)-1]
+			if after, _ := s.state.AppendBinary(nil); string(after) != string(before) {
+				t.Error("a refusal changed the state")
+			}
+		})
+	}
+}
+
+func TestALethalRuleIsSwitchedOffByTheWord(t *testing.T) {
+	s := ward(t)
+	r := lay("patient/p1", "comfort-care", off(topics.RuleVF), off(topics.RuleAsystole))
+	r.GetPutLayer().LethalOff = []string{topics.RuleVF, topics.RuleAsystole}
+	s.ask(r)
+	expect(t, s.says("p1", topics.RuleAsystole), "off from patient")
+	expect(t, s.says("p1", topics.RuleVT), "5 for 0 s by 0 from default")
+}
+
+// anyChange is some change of limits, bounds, profiles or accounts, often a bad one.
+func anyChange(rnd *rand.Rand, now int64) *topics.Request {
+	rules := []string{topics.RuleHRHigh, topics.RuleHRLow, topics.RulePVC, topics.RulePause, topics.RuleAF, topics.RuleSVT}
+	some := func(most int) (out []*topics.Limit) {
+		for _, i := range rnd.Perm(len(rules))[:rnd.IntN(most+1)] {
+			l := &topics.Limit{Rule: rules[i], Off: rnd.IntN(5) == 0}
+			switch b := topics.FindBuiltIn(rules[i]); {
+			case !b.Value.Fixed():
+				l.Value = math.Round(b.Value.Default * (0.7 + 0.6*rnd.Float64()))
+				l.Hysteresis = b.Hysteresis.Default
+			}
+			if rnd.IntN(3) == 0 {
+				l.ExpiresUs = now + rnd.Int64N(100e6)
+			}
+			out = append(out, l)
+		}
+		return out
+	}
+	r := &topics.Request{Reason: "policy"}
+	switch rnd.IntN(12) {
+	case 0:
+		r.Kind = &topics.Request_PutProfile{PutProfile: &topics.Profile{Name: fmt.Sprint("own", rnd.IntN(3)), Gone: rnd.IntN(4) == 0, AgeGroup: topics.AgeGroup(rnd.IntN(3))}}
+		for _, l := range some(3) {
+			l.ExpiresUs = 0
+			r.GetPutProfile().Limits = append(r.GetPutProfile().Limits, l)
+		}
+	case 1:
+		r.Kind = &topics.Request_PutBounds{PutBounds: &topics.Bounds{Bounds: []*topics.Bound{{Rule: topics.RulePVC, From: float64(1 + rnd.IntN(8)), To: float64(9 + rnd.IntN(8)), MayBeOff: rnd.IntN(2) == 0}}}}
+	case 2:
+		r.Kind = &topics.Request_PutAccount{PutAccount: &topics.Account{Account: fmt.Sprint("n", rnd.IntN(3)), Roles: []string{Roles[rnd.IntN(5)]}, Units: []string{"*"}, Gone: rnd.IntN(3) == 0}}
+	default:
+		of := []string{"site", "unit/4W", "unit/5E", "patient/p0", "patient/p1", "patient/p2"}[rnd.IntN(6)]
+		l := &topics.Layer{Of: of, Limits: some(4)}
+		if rnd.IntN(3) == 0 {
+			l.Profile = []string{"adult", "paediatric", "post-surgery", "paced", "own0", "own1"}[rnd.IntN(6)]
+		}
+		if rnd.IntN(4) == 0 {
+			l.Rules = []*topics.Rule{{Name: fmt.Sprint("w", rnd.IntN(2)), When: fmt.Sprint("x > ", rnd.IntN(3)), Words: "W", Priority: topics.Priority(1 + rnd.IntN(3)), DurationS: float64(rnd.IntN(9))}}
+		}
+		r.Kind = &topics.Request_PutLayer{PutLayer: l}
+	}
+	return r
+}
