@@ -353,6 +353,7 @@ type Layer struct {
 	Rules         []*Rule                `protobuf:"bytes,4,rep,name=rules,proto3" json:"rules,omitempty"`
 	LethalOff     []string               `protobuf:"bytes,5,rep,name=lethal_off,json=lethalOff,proto3" json:"lethal_off,omitempty"` // the lethal rules that this layer means to switch off, by name: without it that is refused
 	PauseS        float64                `protobuf:"fixed64,6,opt,name=pause_s,json=pauseS,proto3" json:"pause_s,omitempty"`        // how long a pause lasts when nobody says; of the site and units; 0: the layer's beneath
+	Gone          bool                   `protobuf:"varint,7,opt,name=gone,proto3" json:"gone,omitempty"`                           // said by the registry when a patient is discharged: the next stay begins without it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -427,6 +428,13 @@ func (x *Layer) GetPauseS() float64 {
 		return x.PauseS
 	}
 	return 0
+}
+
+func (x *Layer) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
 }
 
 // Bounds are what the site lets units and patients set. The site itself, and its
@@ -1240,7 +1248,7 @@ const file_registry_proto_rawDesc = "" +
 	"\tage_group\x18\x06 \x01(\x0e2\x16.heartwire.v1.AgeGroupR\bageGroup\x12\x1e\n" +
 	"\n" +
 	"discharged\x18\a \x01(\bR\n" +
-	"discharged\"\xc0\x01\n" +
+	"discharged\"\xd4\x01\n" +
 	"\x05Layer\x12\x0e\n" +
 	"\x02of\x18\x01 \x01(\tR\x02of\x12\x18\n" +
 	"\aprofile\x18\x02 \x01(\tR\aprofile\x12+\n" +
@@ -1248,7 +1256,8 @@ const file_registry_proto_rawDesc = "" +
 	"\x05rules\x18\x04 \x03(\v2\x12.heartwire.v1.RuleR\x05rules\x12\x1d\n" +
 	"\n" +
 	"lethal_off\x18\x05 \x03(\tR\tlethalOff\x12\x17\n" +
-	"\apause_s\x18\x06 \x01(\x01R\x06pauseS\"U\n" +
+	"\apause_s\x18\x06 \x01(\x01R\x06pauseS\x12\x12\n" +
+	"\x04gone\x18\a \x01(\bR\x04gone\"U\n" +
 	"\x06Bounds\x12+\n" +
 	"\x06bounds\x18\x01 \x03(\v2\x13.heartwire.v1.BoundR\x06bounds\x12\x1e\n" +
 	"\vpause_max_s\x18\x02 \x01(\x01R\tpauseMaxS\"]\n" +

@@ -127,6 +127,7 @@ func TestWhatIsSaidIsWhatHolds(t *testing.T) {
 		s := newSite(t)
 		m := model{map[string]*topics.Patient{}, map[string]*topics.Layer{}, map[string]*topics.Profile{}}
 		said := map[string]*topics.Limits{}
+		var settings []*topics.Setting
 		hear := func(v proto.Message) {
 			switch v := v.(type) {
 			case *topics.Chart:
@@ -135,6 +136,7 @@ func TestWhatIsSaidIsWhatHolds(t *testing.T) {
 				}
 				said[v.Patient] = v.GetLimits()
 			case *topics.Setting:
+				settings = append(settings, v)
 				if v.Version > s.state.Version && v.GetOutcome() == nil {
 					t.Fatalf("%s has version %d, and the site %d", v.Object, v.Version, s.state.Version)
 				}
@@ -188,10 +190,36 @@ func TestWhatIsSaidIsWhatHolds(t *testing.T) {
 				}
 			}
 		}
+		sameView(t, &s.state, Read(settings), said)
 	}
 	t.Logf("%d changes accepted, %d refused, %d ticks at which something expired", accepted, refused, expiries)
 	if accepted < 500 || refused < 200 || expiries < 50 {
 		t.Error("the property was hardly tried")
+	}
+}
+
+// sameView: who reads settings sees what holds, and the versions to expect.
+func sameView(t *testing.T, s *State, v *View, said map[string]*topics.Limits) {
+	t.Helper()
+	for _, p := range s.Patients {
+		force, err := v.Force("patient/" + p.Name)
+		if (err == nil) == p.Discharged {
+			t.Fatalf("%s: %v", p.Name, err)
+		}
+		_, version := v.Layer("patient/" + p.Name)
+		want := uint64(0)
+		if l := find(s.Layers, "patient/"+p.Name); l != nil {
+			want = l.Version
+		}
+		if version != want {
+			t.Fatalf("%s: the view has the layer at version %d, the registry at %d", p.Name, version, want)
+		}
+		if !p.Discharged {
+			force.Version = said[p.Name].Version
+			if !proto.Equal(force, said[p.Name]) {
+				t.Fatalf("%s: the view is\n%v\nand said was\n%v", p.Name, force, said[p.Name])
+			}
+		}
 	}
 }
 

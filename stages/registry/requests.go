@@ -75,7 +75,7 @@ func (t *turn) forgetLayer(patient string) {
 	if l := find(t.state.Layers, of); l != nil {
 		t.state.Layers = without(t.state.Layers, of)
 		t.state.schedule()
-		t.say(t.layerSetting(&topics.Layer{Of: of}))
+		t.say(t.layerSetting(&topics.Layer{Of: of, Gone: true}))
 	}
 }
 
