@@ -35,7 +35,7 @@ var builtInProfiles = []*topics.Profile{
 		with(topics.RuleHRHigh, 200), with(topics.RuleHRLow, 100), with(topics.RulePause, 2),
 	}},
 	{Name: profilePostSurgery, AgeGroup: topics.AgeGroup_AGE_GROUP_ADULT, Limits: []*topics.Limit{
-		lasting(with(topics.RuleHRHigh, 130), 10), lasting(with(topics.RuleHRLow, 45), 10),
+		lasting(with(topics.RuleHRHigh, 130), 10), lasting(with(topics.RuleHRLow, 50), 10),
 		lasting(ranked(with(topics.RuleAF, 0), topics.Priority_PRIORITY_MEDIUM), 30),
 	}},
 	{Name: profilePaced, AgeGroup: topics.AgeGroup_AGE_GROUP_ADULT, Limits: []*topics.Limit{
