@@ -17,13 +17,14 @@ type View struct{ state State }
 // Read makes a view of settings, the newest of each object last. They are not
 // changed, and what the view gives is not theirs.
 func Read(settings []*topics.Setting) *View {
-	newest := map[string]*topics.Setting{}
-	for _, s := range settings {
-		newest[s.GetObject()] = s
-	}
+	seen := map[string]bool{}
 	v := &View{}
 	s := &v.state
-	for _, set := range newest {
+	for _, set := range slices.Backward(settings) {
+		if seen[set.GetObject()] {
+			continue
+		}
+		seen[set.GetObject()] = true
 		s.Version = max(s.Version, set.GetVersion())
 		switch k := set.GetKind().(type) {
 		case *topics.Setting_Patient:
