@@ -112,16 +112,16 @@ var (
 // Bounds and defaults are those of IEC 60601-2-27 monitors as Heartwire takes
 // them. A rate high of 250 /min at most keeps hr.extreme-high, 20 above it,
 // where a rate can be measured; 20 /min at least for the rate low keeps
-// hr.extreme-low above an asystole of 10 s. A HIGH alarm must sound within 10 s
+// hr.extreme-low, 10 below it, above an asystole of 10 s. A HIGH alarm must sound within 10 s
 // of its onset: that bounds the duration of the extremes, whose windows are 8 s.
 var builtIns = [...]BuiltIn{
 	{Rule: RuleVF, Unit: "s", Value: fixed(4), Priority: high, Lowest: high, Highest: high, Latching: true, Off: OffByWord},
 	{Rule: RuleAsystole, Unit: "s", Value: Span{4, 3, 10}, Priority: high, Lowest: high, Highest: high, Latching: true, Off: OffByWord},
 	{Rule: RuleVT, Unit: "{beats}", Value: fixed(5), Priority: high, Lowest: high, Highest: high, Latching: true, Off: OffByWord},
 	// In force is the higher of the value and hr.high + 20, and the lower of the value and hr.low − 10.
-	{Rule: RuleHRExtremeHigh, Unit: "/min", Value: Span{140, 100, 250}, DurationS: Span{0, 0, 2}, Hysteresis: Span{2, 0, 20},
+	{Rule: RuleHRExtremeHigh, Unit: "/min", Value: Span{140, 100, 270}, DurationS: Span{0, 0, 2}, Hysteresis: Span{2, 0, 20},
 		Priority: high, Lowest: high, Highest: high, Latching: true, Off: OffByWord},
-	{Rule: RuleHRExtremeLow, Unit: "/min", Value: Span{40, 20, 100}, DurationS: Span{0, 0, 2}, Hysteresis: Span{2, 0, 20},
+	{Rule: RuleHRExtremeLow, Unit: "/min", Value: Span{40, 10, 100}, DurationS: Span{0, 0, 2}, Hysteresis: Span{2, 0, 20},
 		Priority: high, Lowest: high, Highest: high, Latching: true, Off: OffByWord},
 
 	{Rule: RuleVRun, Unit: "{beats}", Value: fixed(3), Quality: gate, Priority: medium, Lowest: low, Highest: high},

@@ -36,6 +36,10 @@ func TestBuiltInsAreWhole(t *testing.T) {
 			t.Errorf("%s is not lethal", rule)
 		}
 	}
+	// What the extremes come to, by the farthest limits, can be said of them.
+	if high, low := FindBuiltIn(RuleHRHigh).Value, FindBuiltIn(RuleHRLow).Value; !FindBuiltIn(RuleHRExtremeHigh).Value.Holds(high.To+20) || !FindBuiltIn(RuleHRExtremeLow).Value.Holds(low.From-10) {
+		t.Error("an extreme that follows its limit is out of its own bounds")
+	}
 	if FindBuiltIn("nothing") != nil || (Span{1, 0, 2}).Holds(math.NaN()) {
 		t.Error("what is no rule is found, or NaN is within bounds")
 	}

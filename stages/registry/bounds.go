@@ -10,8 +10,7 @@ import (
 
 const (
 	leastPauseS = 10
-	// ALARMS: a pause lasts 10 min at most unless the site says otherwise.
-	mostPauseS = 1800
+	mostPauseS  = topics.DefaultPauseMaxS // ALARMS: 10 min; a site says less
 )
 
 // putBounds takes what the site lets units and patients set. What they have
@@ -29,7 +28,7 @@ func (t *turn) putBounds(b *topics.Bounds) error {
 		return err
 	}
 	if m := next.PauseMaxS; m != 0 && (m < leastPauseS || m > mostPauseS) {
-		return refuse(CodeOutOfBounds, "pause_max_s: want %d to %d s, or 0 for %d", leastPauseS, mostPauseS, topics.DefaultPauseMaxS)
+		return refuse(CodeOutOfBounds, "pause_max_s: want %d to %d s, or 0 for the most", leastPauseS, mostPauseS)
 	}
 	seen := map[string]bool{}
 	for _, x := range b.GetBounds() {

@@ -146,7 +146,8 @@ func (s *State) decodeSets(d *stages.Decoder) {
 }
 
 // migrate brings a state of version 1, which knew patients and devices alone,
-// to this version.
+// to this version. What holds is said again soon, for it may be another set: by
+// then what was folded again in silence is over.
 func migrate(version uint32, state []byte) ([]byte, error) {
 	if version != 1 {
 		return nil, fmt.Errorf("there is no state of version %d", version)
@@ -157,5 +158,6 @@ func migrate(version uint32, state []byte) ([]byte, error) {
 	if err := d.Err(); err != nil {
 		return nil, err
 	}
+	s.Since = restateAfter - time.Minute
 	return s.AppendBinary(nil)
 }

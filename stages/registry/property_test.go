@@ -256,6 +256,13 @@ func TestAStateOfVersion1IsBroughtUp(t *testing.T) {
 		t.Fatalf("read %+v", s.state)
 	}
 	s.now = s.state.Wall + 10e6
+	again := 0
+	for range 60 {
+		again += len(s.tick(s.state.Wall + 1e6))
+	}
+	if again != 2 { // p2 and its device
+		t.Errorf("%d things said within a minute, want 2", again)
+	}
 	expect(t, s.says("p2", topics.RuleHRHigh), "160 for 3 s by 2 from profile")
 	r := lay("patient/p2", "clinical-order", limit(topics.RuleHRHigh, 170, 3))
 	r.Id = "first"
