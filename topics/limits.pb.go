@@ -80,7 +80,7 @@ type Limits struct {
 	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // of settings, from which it was resolved
 	Limits        []*Limit               `protobuf:"bytes,3,rep,name=limits,proto3" json:"limits,omitempty"`
 	Restated      bool                   `protobuf:"varint,4,opt,name=restated,proto3" json:"restated,omitempty"`
-	Rules         []*Rule                `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`                              // those that people wrote; each has a Limit under its name, and that is what it is judged by
+	Rules         []*Rule                `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`                              // those that people wrote; a Limit under its name says what is set over what the rule says itself
 	Profile       string                 `protobuf:"bytes,6,opt,name=profile,proto3" json:"profile,omitempty"`                          // adult, paediatric, post-surgery, paced, or one of the site's own
 	PauseS        float64                `protobuf:"fixed64,7,opt,name=pause_s,json=pauseS,proto3" json:"pause_s,omitempty"`            // how long a pause lasts when nobody says; 0: the default
 	PauseMaxS     float64                `protobuf:"fixed64,8,opt,name=pause_max_s,json=pauseMaxS,proto3" json:"pause_max_s,omitempty"` // and at most; 0: the default

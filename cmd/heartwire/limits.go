@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,7 +125,7 @@ func limitsTable(out io.Writer, v *registry.View, of string, changed bool) error
 	if err != nil {
 		return err
 	}
-	list := force.Limits
+	list := append(force.Limits, unlimited(force)...)
 	if changed {
 		list = slices.DeleteFunc(list, func(l *topics.Limit) bool { return l.Layer == topics.LayerDefault })
 	}
@@ -135,6 +136,19 @@ func limitsTable(out io.Writer, v *registry.View, of string, changed bool) error
 	fmt.Fprintf(out, "\n%s itself is at version %d. Profile: %s. A pause lasts %s, at most %s.\n",
 		of, version, force.Profile, seconds(force.PauseS), seconds(force.PauseMaxS))
 	return nil
+}
+
+// unlimited are the rules that people wrote of which no limit is set, as limits without a value.
+func unlimited(force *topics.Limits) (out []*topics.Limit) {
+	for _, r := range force.Rules {
+		if !slices.ContainsFunc(force.Limits, func(l *topics.Limit) bool { return l.Rule == r.Name }) {
+			out = append(out, &topics.Limit{
+				Rule: r.Name, Value: math.NaN(), DurationS: r.DurationS, Priority: r.Priority,
+				Layer: r.Layer, Author: r.Author, SetUs: r.SetUs, Reason: r.Reason, ExpiresUs: r.ExpiresUs,
+			})
+		}
+	}
+	return out
 }
 
 // limitRows prints limits, each with where it comes from.
@@ -154,7 +168,7 @@ func limitValue(l *topics.Limit) string {
 	switch {
 	case l.Off:
 		return "off"
-	case b != nil && b.Value.Fixed() && b.Follows == "":
+	case b != nil && b.Value.Fixed() && b.Follows == "" || math.IsNaN(l.Value):
 		return "on"
 	case l.Unit == "":
 		return strconv.FormatFloat(l.Value, 'g', -1, 64)

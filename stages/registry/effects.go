@@ -28,7 +28,7 @@ func (p place) concerns(who subject) bool {
 // resolve says the new sets of those for whom a change makes another, or
 // refuses it where a set would be inverted.
 func (t *turn) resolve(of place) error {
-	if err := t.state.checkInverted(of); err != nil {
+	if err := t.state.checkSets(of); err != nil {
 		return err
 	}
 	t.state.tell(t.processor, t.before, of, t.setting, t.say)
@@ -114,12 +114,17 @@ func (s *State) expire(proc processor, emit func(proto.Message)) {
 // expiryAuthor is in whose name a setting is said when time has changed it.
 const expiryAuthor = "registry"
 
-// checkInverted refuses where a low limit would not be below the high one for
-// anybody, now or when something that is set for a time is over.
-func (s *State) checkInverted(of place) error {
+// checkSets refuses what would give anybody an impossible set: a low limit not
+// below the high one, now or when something that is set for a time is over, or
+// more rules than are judged.
+func (s *State) checkSets(of place) error {
 	var whom []string
 	var first string
 	for _, who := range s.subjects(of) {
+		if p := s.pick(who, 0); len(p.rules) > maxRules {
+			return refuse(CodeTooMany, "%s would have %d rules that people wrote, with those of all layers, and %d are judged: take some away",
+				who.label(), len(p.rules), maxRules)
+		}
 		how := s.inverted(who)
 		if how == "" {
 			continue

@@ -273,14 +273,29 @@ func TestRulesThatPeopleWrote(t *testing.T) {
 	own := proto.CloneOf(sepsis)
 	own.When, own.DurationS = "temp > 38.5", 5
 	s.ask(write("patient/p1", own))
-	expect(t, s.says("p1", "sepsis"), "0 for 5 s by 0 from patient")
 	set := s.state.limits(find(s.state.Patients, "p1"))
+	if len(set.Limits) != len(topics.BuiltIns()) {
+		t.Errorf("the unit's limit is laid over the patient's rule: %v", set.Limits[len(set.Limits)-1])
+	}
 	if len(set.Rules) != 1 || set.Rules[0].When != own.When || set.Rules[0].Layer != topics.LayerPatient || set.Rules[0].Version != uint32(s.state.Version) {
 		t.Errorf("rules in force: %v", set.Rules)
 	}
 	bad := proto.CloneOf(sepsis)
 	bad.When = "nonsense"
 	expect(t, s.ask(write("site", bad)), `refused: rule "sepsis": when: column 1: unknown quantity nonsense`)
+	for n, of := range []string{"site", "unit/4W"} {
+		q := lay(of, "policy")
+		for k := range 17 {
+			r := proto.CloneOf(sepsis)
+			r.Name = fmt.Sprintf("many-%d-%d", n, k)
+			q.GetPutLayer().Rules = append(q.GetPutLayer().Rules, r)
+		}
+		said := s.ask(q)
+		if want := []string{"accepted", "refused: p1 would have 35 rules that people wrote, with those of all layers, and 32 are judged: take some away"}[n]; !strings.Contains(said, want) {
+			t.Errorf("said %s, want %s", said, want)
+		}
+	}
+	s.ask(lay("site", "policy"))
 	s.proc.check = nil
 	expect(t, s.ask(write("site", sepsis)), `refused: rule "sepsis": this registry was built without the language of rules`)
 	// With the unit's rule the limits for it lose their meaning, and do no harm.
@@ -463,6 +478,9 @@ func anyChange(rnd *rand.Rand, now int64) *topics.Request {
 		l := &topics.Layer{Of: of, Limits: some(4)}
 		if rnd.IntN(3) == 0 {
 			l.Profile = []string{"adult", "paediatric", "post-surgery", "paced", "own0", "own1"}[rnd.IntN(6)]
+		}
+		if rnd.IntN(4) == 0 {
+			l.Limits = append(l.Limits, &topics.Limit{Rule: "w0", Value: float64(rnd.IntN(9)) - 4, DurationS: float64(rnd.IntN(2))})
 		}
 		if rnd.IntN(4) == 0 {
 			l.Rules = []*topics.Rule{{Name: fmt.Sprint("w", rnd.IntN(2)), When: fmt.Sprint("x > ", rnd.IntN(3)), Words: "W", Priority: topics.Priority(1 + rnd.IntN(3)), DurationS: float64(rnd.IntN(9))}}

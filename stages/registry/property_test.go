@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -53,7 +54,7 @@ func (m *model) tick(wall int64) {
 
 // force recomputes a patient's set from nothing.
 func (m *model) force(p *topics.Patient) map[string]plain {
-	out := map[string]plain{}
+	out, rules := map[string]plain{}, map[string]*topics.Rule{}
 	over := func(list []*topics.Limit, as string) {
 		for _, l := range list {
 			b := topics.FindBuiltIn(l.Rule)
@@ -64,9 +65,13 @@ func (m *model) force(p *topics.Patient) map[string]plain {
 			if b != nil && b.Value.Fixed() {
 				x.Value = b.Value.Default
 			}
-			if _, there := out[l.Rule]; b != nil || there {
-				out[l.Rule] = x
+			if _, written := rules[l.Rule]; b == nil && written {
+				x.Duration = cmp.Or(x.Duration, rules[l.Rule].DurationS)
+				x.Priority = cmp.Or(x.Priority, rules[l.Rule].Priority)
+			} else if b == nil {
+				continue
 			}
+			out[l.Rule] = x
 		}
 	}
 	for _, b := range topics.BuiltIns() {
@@ -90,7 +95,8 @@ func (m *model) force(p *topics.Patient) map[string]plain {
 			age = set.AgeGroup
 		}
 		for _, r := range l.GetRules() {
-			out[r.Name] = plain{Duration: r.DurationS, Priority: r.Priority, Layer: step.as}
+			rules[r.Name] = r
+			delete(out, r.Name) // its limit was for the other
 		}
 		over(l.GetLimits(), step.as)
 	}

@@ -53,7 +53,7 @@ func (t *turn) putPatient(p *topics.Patient) error {
 		}
 		return nil
 	}
-	if err := s.checkInverted(place{kind: topics.LayerPatient, name: p.Patient}); err != nil {
+	if err := s.checkSets(place{kind: topics.LayerPatient, name: p.Patient}); err != nil {
 		return err
 	}
 	limits := t.setting("limits/" + p.Patient)

@@ -192,7 +192,9 @@ func (p *picks) record(unit string) *topics.Limits {
 		rule := proto.CloneOf(r.rule)
 		rule.Layer = r.layer
 		out.Rules = append(out.Rules, rule)
-		out.Limits = append(out.Limits, r.said())
+		if r.limit.limit != nil {
+			out.Limits = append(out.Limits, r.said())
+		}
 	}
 	return out
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxRules       = 32   // of a layer
+	maxRules       = 32   // in force for a patient, and so of a layer
 	maxRuleText    = 1000 // bytes of an expression
 	maxRuleWords   = 40   // runes that a tile can show
 	maxRuleS       = 3600.0
