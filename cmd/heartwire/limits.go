@@ -231,5 +231,14 @@ func (a *app) put(cmd *cobra.Command, c *layerChange, of string, change func(*re
 	if err != nil {
 		return err
 	}
-	return limitRows(cmd.OutOrStdout(), slices.DeleteFunc(force.Limits, func(l *topics.Limit) bool { return !slices.Contains(show, l.Rule) }))
+	out := cmd.OutOrStdout()
+	others := func(l *topics.Limit) bool { return !slices.Contains(show, l.Rule) }
+	if err := limitRows(out, slices.DeleteFunc(force.Limits, others)); err != nil || c.lasts == 0 {
+		return err
+	}
+	if force, err = v.Beneath(of, show); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "\nWhen that is over:")
+	return limitRows(out, slices.DeleteFunc(force.Limits, others))
 }

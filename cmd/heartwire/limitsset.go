@@ -30,7 +30,8 @@ WHAT is one or more of these, with commas between:
   low, medium, high           the alarm's priority
   latching, not-latching      whether it stays until somebody has seen it
 
-What is not said stays as it is in force. A rule that is lethal when missed (vf,
+What is not said stays as it is in force. With --for, the layer beneath holds
+when the time is over, whatever this layer said before. A rule that is lethal when missed (vf,
 asystole, vt, hr.extreme-high, hr.extreme-low) is switched off only with
 --lethal-off, naming it again. af=off leaves af-fast, which is the rate limit
 while the atria fibrillate. heartwire limits show lists the rules.`,

@@ -107,6 +107,16 @@ func (v *View) Limit(of, rule string) (*topics.Limit, error) {
 	return nil, unknownRule(rule, names)
 }
 
+// Beneath is what would be in force if a layer said nothing of some rules: what
+// holds when what it says of them is over.
+func (v *View) Beneath(of string, rules []string) (*topics.Limits, error) {
+	l, version := v.Layer(of)
+	l.Limits = slices.DeleteFunc(l.Limits, func(x *topics.Limit) bool { return slices.Contains(rules, x.GetRule()) })
+	under := View{v.state}
+	under.state.Layers = insert(v.state.Layers, layer{Name: of, Version: version, Set: l})
+	return under.Force(of)
+}
+
 func (v *View) at(of string) (place, subject, error) {
 	at, err := placeOf(of)
 	if err != nil {
