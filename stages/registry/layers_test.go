@@ -85,7 +85,7 @@ func TestADoctorSetsLimitsOfOnePatient(t *testing.T) {
 	s := ward(t)
 	r := lay("patient/p1", "clinical-order", limit(topics.RuleHRHigh, 130, 10), limit(topics.RulePVC, 6, 0), off(topics.RuleAF))
 	r.Author = "doctor-3"
-	expect(t, s.ask(r), "layer/patient/p1 v4\nlimits/p1 v4\np1 has 28 limits\naccepted, version 4")
+	expect(t, s.ask(r), "layer/patient/p1 v4\nlimits/p1 v4\np1 has a whole set\naccepted, version 4")
 	expect(t, s.says("p1", topics.RuleHRHigh), "130 for 10 s by 2 from patient")
 	expect(t, s.says("p1", topics.RulePVC), "6 for 0 s by 2 from patient")
 	expect(t, s.says("p1", topics.RuleAF), "off from patient")
@@ -112,13 +112,13 @@ func TestADoctorSetsLimitsOfOnePatient(t *testing.T) {
 func TestLayersLieAboveEachOther(t *testing.T) {
 	s := ward(t)
 	expect(t, s.ask(lay("site", "policy", limit(topics.RuleHRHigh, 125, 3), limit(topics.RulePVC, 12, 0))),
-		"layer/site v4\nlimits/p1 v4\np1 has 28 limits\nlimits/p2 v4\np2 has 28 limits\nlimits/p3 v4\np3 has 28 limits\naccepted, version 4")
+		"layer/site v4\nlimits/p1 v4\np1 has a whole set\nlimits/p2 v4\np2 has a whole set\nlimits/p3 v4\np3 has a whole set\naccepted, version 4")
 	expect(t, s.ask(lay("unit/4W", "policy", limit(topics.RuleHRHigh, 128, 3))),
-		"layer/unit/4W v5\nlimits/p1 v5\np1 has 28 limits\nlimits/p2 v5\np2 has 28 limits\naccepted, version 5")
+		"layer/unit/4W v5\nlimits/p1 v5\np1 has a whole set\nlimits/p2 v5\np2 has a whole set\naccepted, version 5")
 	s.ask(lay("patient/p1", "clinical-order", limit(topics.RuleHRHigh, 131, 3)))
 	// Only those are told for whom it is another set: p1 has a value of its own, p1 and p2 the unit's.
 	expect(t, s.ask(lay("site", "policy", limit(topics.RuleHRHigh, 124, 3), limit(topics.RulePVC, 12, 0))),
-		"layer/site v7\nlimits/p3 v7\np3 has 28 limits\naccepted, version 7")
+		"layer/site v7\nlimits/p3 v7\np3 has a whole set\naccepted, version 7")
 	for _, want := range [][2]string{{"p1", "131 for 3 s by 2 from patient"}, {"p2", "128 for 3 s by 2 from unit"}, {"p3", "124 for 3 s by 2 from site"}} {
 		expect(t, s.says(want[0], topics.RuleHRHigh), want[1])
 	}
@@ -193,7 +193,7 @@ func TestWhatExpiresGivesWayToTheLayerBeneath(t *testing.T) {
 	if said := s.tick(at - 1); len(said) > 0 {
 		t.Fatalf("before its time: %q", said)
 	}
-	expect(t, strings.Join(s.tick(at), "\n"), "layer/patient/p1 v6\nlimits/p1 v6\np1 has 28 limits")
+	expect(t, strings.Join(s.tick(at), "\n"), "layer/patient/p1 v6\nlimits/p1 v6\np1 has a whole set")
 	expect(t, s.says("p1", topics.RuleHRHigh), "125 for 3 s by 2 from unit")
 	expect(t, s.says("p1", topics.RulePVC), "6 for 0 s by 2 from patient")
 	if said := s.tick(at + 1e6); len(said) > 0 {
@@ -245,7 +245,7 @@ func TestDevicesBoundToNobodyHaveTheSitesLimits(t *testing.T) {
 	s.ask(bind("a", "p1"))
 	s.ask(bind("b", "p2"))
 	s.ask(unbind("a"))
-	if said := s.ask(lay("site", "policy", limit(topics.RulePVC, 20, 0))); !strings.Contains(said, "nobody-a has 28 limits") || strings.Contains(said, "nobody-b") {
+	if said := s.ask(lay("site", "policy", limit(topics.RulePVC, 20, 0))); !strings.Contains(said, "nobody-a has a whole set") || strings.Contains(said, "nobody-b") {
 		t.Errorf("said %s", said)
 	}
 	d := find(s.state.Devices, "a")

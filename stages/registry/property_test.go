@@ -272,7 +272,7 @@ func TestAStateOfVersion1IsBroughtUp(t *testing.T) {
 	expect(t, s.says("p2", topics.RuleHRHigh), "160 for 3 s by 2 from profile")
 	r := lay("patient/p2", "clinical-order", limit(topics.RuleHRHigh, 170, 3))
 	r.Id = "first"
-	expect(t, s.ask(r), "layer/patient/p2 v6\nlimits/p2 v6\np2 has 28 limits\naccepted, version 6")
+	expect(t, s.ask(r), "layer/patient/p2 v6\nlimits/p2 v6\np2 has a whole set\naccepted, version 6")
 	for _, bad := range [][]byte{nil, b[:len(b)-1], append(slices.Clone(b), 0)} {
 		if _, err := migrate(1, bad); err == nil {
 			t.Errorf("%d bytes are taken for a state of version 1", len(bad))
