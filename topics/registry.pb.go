@@ -813,7 +813,7 @@ func (x *Unbind) GetAtUs() int64 {
 // Setting is a record of the topic settings: the newest version of one object.
 type Setting struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
-	Object  string                 `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`    // the key: site, unit/4W, patient/p01, device/patch-01, limits/p01, layer/patient/p01, account/nurse-7, outcome/<request>
+	Object  string                 `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`    // the key: site, unit/4W, patient/p01, device/patch-01, limits/p01, layer/patient/p01, bounds, profile/dialysis, account/nurse-7, outcome/<request>
 	Version uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // of the site's settings as a whole; only rises
 	Author  string                 `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`
 	TimeUs  int64                  `protobuf:"varint,4,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`

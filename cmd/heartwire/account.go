@@ -67,7 +67,7 @@ func (a *app) accountListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ls", Short: "List accounts", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v, err := a.settings(cmd)
+			v, err := a.settled(cmd)
 			if err != nil {
 				return err
 			}

@@ -42,8 +42,8 @@ within two seconds.`,
 	return cmd
 }
 
-// settings reads what the registry has said until now.
-func (a *app) settings(cmd *cobra.Command) (*registry.View, error) {
+// settled reads what the registry has said until now.
+func (a *app) settled(cmd *cobra.Command) (*registry.View, error) {
 	conf, _, err := a.reach(cmd)
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (a *app) limitsShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v, err := a.settings(cmd)
+			v, err := a.settled(cmd)
 			if err != nil {
 				return err
 			}
@@ -207,7 +207,7 @@ func (c *layerChange) flags(cmd *cobra.Command) {
 // put reads a layer, changes it, asks the registry for it, and shows what is
 // then in force of some rules.
 func (a *app) put(cmd *cobra.Command, c *layerChange, of string, change func(*registry.View, *topics.Layer) (show []string, err error)) error {
-	v, err := a.settings(cmd)
+	v, err := a.settled(cmd)
 	if err != nil {
 		return err
 	}
@@ -224,7 +224,7 @@ func (a *app) put(cmd *cobra.Command, c *layerChange, of string, change func(*re
 	}}); err != nil || len(show) == 0 {
 		return err
 	}
-	if v, err = a.settings(cmd); err != nil {
+	if v, err = a.settled(cmd); err != nil {
 		return err
 	}
 	force, err := v.Force(of)

@@ -51,7 +51,7 @@ func (a *app) profileListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "List profiles with what they set", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v, err := a.settings(cmd)
+			v, err := a.settled(cmd)
 			if err != nil {
 				return err
 			}
@@ -111,7 +111,7 @@ func (a *app) profileRemoveCommand() *cobra.Command {
 }
 
 func (a *app) putProfile(cmd *cobra.Command, c *layerChange, p *topics.Profile) error {
-	v, err := a.settings(cmd)
+	v, err := a.settled(cmd)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (a *app) limitsBoundsCommand() *cobra.Command {
 		Long: `Bounds are what the site lets be set for units and patients. The site's own
 limits and profiles are bound by what is built in alone.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v, err := a.settings(cmd)
+			v, err := a.settled(cmd)
 			if err != nil {
 				return err
 			}
@@ -183,7 +183,7 @@ RULE=on say that alone, and RULE=any takes the site's bound away.`,
 		Example: `  heartwire limits bounds set hr.high=90..160 hr.low=35..80 svt=on --reason policy
   heartwire limits bounds set af=off --pause-max 5m --reason policy`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			v, err := a.settings(cmd)
+			v, err := a.settled(cmd)
 			if err != nil {
 				return err
 			}
