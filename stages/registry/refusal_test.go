@@ -107,4 +107,14 @@ func TestALethalRuleIsSwitchedOffByTheWord(t *testing.T) {
 	s.ask(r)
 	expect(t, s.says("p1", topics.RuleAsystole), "off from patient")
 	expect(t, s.says("p1", topics.RuleVT), "5 for 0 s by 0 from default")
+	// For a time: the word is over with it, and must be said anew.
+	at := s.now + 1800e6
+	r = lay("patient/p2", "comfort-care", until(off(topics.RuleVF), at))
+	r.GetPutLayer().LethalOff = []string{topics.RuleVF}
+	s.ask(r)
+	s.tick(at)
+	expect(t, s.says("p2", topics.RuleVF), "4 for 0 s by 0 from default")
+	if l := find(s.state.Layers, "patient/p2").Set; len(l.LethalOff) > 0 {
+		t.Errorf("the word stays: %v", l)
+	}
 }
