@@ -21,58 +21,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-type Priority int32
-
-const (
-	Priority_PRIORITY_UNSPECIFIED Priority = 0 // a reader treats it as HIGH and counts it
-	Priority_PRIORITY_LOW         Priority = 1
-	Priority_PRIORITY_MEDIUM      Priority = 2
-	Priority_PRIORITY_HIGH        Priority = 3
-)
-
-// Enum value maps for Priority.
-var (
-	Priority_name = map[int32]string{
-		0: "PRIORITY_UNSPECIFIED",
-		1: "PRIORITY_LOW",
-		2: "PRIORITY_MEDIUM",
-		3: "PRIORITY_HIGH",
-	}
-	Priority_value = map[string]int32{
-		"PRIORITY_UNSPECIFIED": 0,
-		"PRIORITY_LOW":         1,
-		"PRIORITY_MEDIUM":      2,
-		"PRIORITY_HIGH":        3,
-	}
-)
-
-func (x Priority) Enum() *Priority {
-	p := new(Priority)
-	*p = x
-	return p
-}
-
-func (x Priority) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (Priority) Descriptor() protoreflect.EnumDescriptor {
-	return file_alarms_proto_enumTypes[0].Descriptor()
-}
-
-func (Priority) Type() protoreflect.EnumType {
-	return &file_alarms_proto_enumTypes[0]
-}
-
-func (x Priority) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use Priority.Descriptor instead.
-func (Priority) EnumDescriptor() ([]byte, []int) {
-	return file_alarms_proto_rawDescGZIP(), []int{0}
-}
-
 type AlarmCondition int32
 
 const (
@@ -109,11 +57,11 @@ func (x AlarmCondition) String() string {
 }
 
 func (AlarmCondition) Descriptor() protoreflect.EnumDescriptor {
-	return file_alarms_proto_enumTypes[1].Descriptor()
+	return file_alarms_proto_enumTypes[0].Descriptor()
 }
 
 func (AlarmCondition) Type() protoreflect.EnumType {
-	return &file_alarms_proto_enumTypes[1]
+	return &file_alarms_proto_enumTypes[0]
 }
 
 func (x AlarmCondition) Number() protoreflect.EnumNumber {
@@ -122,7 +70,116 @@ func (x AlarmCondition) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AlarmCondition.Descriptor instead.
 func (AlarmCondition) EnumDescriptor() ([]byte, []int) {
+	return file_alarms_proto_rawDescGZIP(), []int{0}
+}
+
+// AlarmSignal is whether it is to be heard.
+type AlarmSignal int32
+
+const (
+	AlarmSignal_ALARM_SIGNAL_UNSPECIFIED  AlarmSignal = 0
+	AlarmSignal_ALARM_SIGNAL_SOUNDING     AlarmSignal = 1
+	AlarmSignal_ALARM_SIGNAL_ACKNOWLEDGED AlarmSignal = 2
+	AlarmSignal_ALARM_SIGNAL_PAUSED       AlarmSignal = 3
+)
+
+// Enum value maps for AlarmSignal.
+var (
+	AlarmSignal_name = map[int32]string{
+		0: "ALARM_SIGNAL_UNSPECIFIED",
+		1: "ALARM_SIGNAL_SOUNDING",
+		2: "ALARM_SIGNAL_ACKNOWLEDGED",
+		3: "ALARM_SIGNAL_PAUSED",
+	}
+	AlarmSignal_value = map[string]int32{
+		"ALARM_SIGNAL_UNSPECIFIED":  0,
+		"ALARM_SIGNAL_SOUNDING":     1,
+		"ALARM_SIGNAL_ACKNOWLEDGED": 2,
+		"ALARM_SIGNAL_PAUSED":       3,
+	}
+)
+
+func (x AlarmSignal) Enum() *AlarmSignal {
+	p := new(AlarmSignal)
+	*p = x
+	return p
+}
+
+func (x AlarmSignal) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AlarmSignal) Descriptor() protoreflect.EnumDescriptor {
+	return file_alarms_proto_enumTypes[1].Descriptor()
+}
+
+func (AlarmSignal) Type() protoreflect.EnumType {
+	return &file_alarms_proto_enumTypes[1]
+}
+
+func (x AlarmSignal) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AlarmSignal.Descriptor instead.
+func (AlarmSignal) EnumDescriptor() ([]byte, []int) {
 	return file_alarms_proto_rawDescGZIP(), []int{1}
+}
+
+// Responsibility is who sees to it.
+type Responsibility int32
+
+const (
+	Responsibility_RESPONSIBILITY_UNSPECIFIED Responsibility = 0
+	Responsibility_RESPONSIBILITY_OPEN        Responsibility = 1 // nobody yet
+	Responsibility_RESPONSIBILITY_ACCEPTED    Responsibility = 2
+	Responsibility_RESPONSIBILITY_REJECTED    Responsibility = 3 // by the last who was asked
+	Responsibility_RESPONSIBILITY_TIMED_OUT   Responsibility = 4 // nobody answered in time
+)
+
+// Enum value maps for Responsibility.
+var (
+	Responsibility_name = map[int32]string{
+		0: "RESPONSIBILITY_UNSPECIFIED",
+		1: "RESPONSIBILITY_OPEN",
+		2: "RESPONSIBILITY_ACCEPTED",
+		3: "RESPONSIBILITY_REJECTED",
+		4: "RESPONSIBILITY_TIMED_OUT",
+	}
+	Responsibility_value = map[string]int32{
+		"RESPONSIBILITY_UNSPECIFIED": 0,
+		"RESPONSIBILITY_OPEN":        1,
+		"RESPONSIBILITY_ACCEPTED":    2,
+		"RESPONSIBILITY_REJECTED":    3,
+		"RESPONSIBILITY_TIMED_OUT":   4,
+	}
+)
+
+func (x Responsibility) Enum() *Responsibility {
+	p := new(Responsibility)
+	*p = x
+	return p
+}
+
+func (x Responsibility) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Responsibility) Descriptor() protoreflect.EnumDescriptor {
+	return file_alarms_proto_enumTypes[2].Descriptor()
+}
+
+func (Responsibility) Type() protoreflect.EnumType {
+	return &file_alarms_proto_enumTypes[2]
+}
+
+func (x Responsibility) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Responsibility.Descriptor instead.
+func (Responsibility) EnumDescriptor() ([]byte, []int) {
+	return file_alarms_proto_rawDescGZIP(), []int{2}
 }
 
 // Alarm is a record of the topic alarms: one change in an alarm's life, with
@@ -134,6 +191,9 @@ type Alarm struct {
 	// Types that are valid to be assigned to Kind:
 	//
 	//	*Alarm_State
+	//	*Alarm_Outcome
+	//	*Alarm_Silence
+	//	*Alarm_Suppressed
 	//	*Alarm_Tick
 	Kind          isAlarm_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
@@ -200,6 +260,33 @@ func (x *Alarm) GetState() *AlarmState {
 	return nil
 }
 
+func (x *Alarm) GetOutcome() *AnswerOutcome {
+	if x != nil {
+		if x, ok := x.Kind.(*Alarm_Outcome); ok {
+			return x.Outcome
+		}
+	}
+	return nil
+}
+
+func (x *Alarm) GetSilence() *Silence {
+	if x != nil {
+		if x, ok := x.Kind.(*Alarm_Silence); ok {
+			return x.Silence
+		}
+	}
+	return nil
+}
+
+func (x *Alarm) GetSuppressed() *Suppressed {
+	if x != nil {
+		if x, ok := x.Kind.(*Alarm_Suppressed); ok {
+			return x.Suppressed
+		}
+	}
+	return nil
+}
+
 func (x *Alarm) GetTick() *Tick {
 	if x != nil {
 		if x, ok := x.Kind.(*Alarm_Tick); ok {
@@ -217,39 +304,67 @@ type Alarm_State struct {
 	State *AlarmState `protobuf:"bytes,3,opt,name=state,proto3,oneof"`
 }
 
+type Alarm_Outcome struct {
+	Outcome *AnswerOutcome `protobuf:"bytes,4,opt,name=outcome,proto3,oneof"` // to what a person asked
+}
+
+type Alarm_Silence struct {
+	Silence *Silence `protobuf:"bytes,5,opt,name=silence,proto3,oneof"` // of all alarms of the patient
+}
+
+type Alarm_Suppressed struct {
+	Suppressed *Suppressed `protobuf:"bytes,6,opt,name=suppressed,proto3,oneof"` // what would have been an alarm
+}
+
 type Alarm_Tick struct {
 	Tick *Tick `protobuf:"bytes,15,opt,name=tick,proto3,oneof"`
 }
 
 func (*Alarm_State) isAlarm_Kind() {}
 
+func (*Alarm_Outcome) isAlarm_Kind() {}
+
+func (*Alarm_Silence) isAlarm_Kind() {}
+
+func (*Alarm_Suppressed) isAlarm_Kind() {}
+
 func (*Alarm_Tick) isAlarm_Kind() {}
 
 // AlarmState is the whole state of one alarm after a change.
 type AlarmState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`            // the episode's one identity: patient, rule, origin of the record that opened it, as lower-case hex
-	Version       uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // rises by one with each change; an action names the version it saw
-	Rule          string                 `protobuf:"bytes,3,opt,name=rule,proto3" json:"rule,omitempty"`        // asystole, hr.high, hr.low, no-data, lead-off, …
-	RuleVersion   uint32                 `protobuf:"varint,4,opt,name=rule_version,json=ruleVersion,proto3" json:"rule_version,omitempty"`
-	Priority      Priority               `protobuf:"varint,5,opt,name=priority,proto3,enum=heartwire.v1.Priority" json:"priority,omitempty"`
-	Technical     bool                   `protobuf:"varint,6,opt,name=technical,proto3" json:"technical,omitempty"` // of the equipment, not of the body
-	Condition     AlarmCondition         `protobuf:"varint,7,opt,name=condition,proto3,enum=heartwire.v1.AlarmCondition" json:"condition,omitempty"`
-	Text          string                 `protobuf:"bytes,8,opt,name=text,proto3" json:"text,omitempty"`     // carries value and limit: HR 134 > 120
-	Value         float64                `protobuf:"fixed64,9,opt,name=value,proto3" json:"value,omitempty"` // the newest value
-	Limit         float64                `protobuf:"fixed64,10,opt,name=limit,proto3" json:"limit,omitempty"`
-	Unit          string                 `protobuf:"bytes,11,opt,name=unit,proto3" json:"unit,omitempty"` // UCUM of value and limit
-	Lead          string                 `protobuf:"bytes,12,opt,name=lead,proto3" json:"lead,omitempty"`
-	Quality       float64                `protobuf:"fixed64,13,opt,name=quality,proto3" json:"quality,omitempty"`                    // 0 to 1, when it was decided
-	OnsetUs       int64                  `protobuf:"varint,14,opt,name=onset_us,json=onsetUs,proto3" json:"onset_us,omitempty"`      // sample time at which the condition began
-	RaisedUs      int64                  `protobuf:"varint,15,opt,name=raised_us,json=raisedUs,proto3" json:"raised_us,omitempty"`   // when it was decided
-	EndedUs       int64                  `protobuf:"varint,16,opt,name=ended_us,json=endedUs,proto3" json:"ended_us,omitempty"`      // when the condition ended; 0 while it goes on
-	EndReason     string                 `protobuf:"bytes,17,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"` // over, moved, inhibited
-	Restated      bool                   `protobuf:"varint,18,opt,name=restated,proto3" json:"restated,omitempty"`                   // nothing new: open alarms are said again each hour for readers that begin
-	Worst         float64                `protobuf:"fixed64,19,opt,name=worst,proto3" json:"worst,omitempty"`                        // the worst value of the episode
-	LimitsVersion uint64                 `protobuf:"varint,20,opt,name=limits_version,json=limitsVersion,proto3" json:"limits_version,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`            // the episode's one identity: patient, rule, origin of the record that opened it, as lower-case hex
+	Version        uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // rises by one with each change; an action names the version it saw
+	Rule           string                 `protobuf:"bytes,3,opt,name=rule,proto3" json:"rule,omitempty"`        // asystole, hr.high, hr.low, no-data, lead-off, …
+	RuleVersion    uint32                 `protobuf:"varint,4,opt,name=rule_version,json=ruleVersion,proto3" json:"rule_version,omitempty"`
+	Priority       Priority               `protobuf:"varint,5,opt,name=priority,proto3,enum=heartwire.v1.Priority" json:"priority,omitempty"`
+	Technical      bool                   `protobuf:"varint,6,opt,name=technical,proto3" json:"technical,omitempty"` // of the equipment, not of the body
+	Condition      AlarmCondition         `protobuf:"varint,7,opt,name=condition,proto3,enum=heartwire.v1.AlarmCondition" json:"condition,omitempty"`
+	Text           string                 `protobuf:"bytes,8,opt,name=text,proto3" json:"text,omitempty"`     // carries value and limit: HR 134 > 120
+	Value          float64                `protobuf:"fixed64,9,opt,name=value,proto3" json:"value,omitempty"` // the newest value
+	Limit          float64                `protobuf:"fixed64,10,opt,name=limit,proto3" json:"limit,omitempty"`
+	Unit           string                 `protobuf:"bytes,11,opt,name=unit,proto3" json:"unit,omitempty"` // UCUM of value and limit
+	Lead           string                 `protobuf:"bytes,12,opt,name=lead,proto3" json:"lead,omitempty"`
+	Quality        float64                `protobuf:"fixed64,13,opt,name=quality,proto3" json:"quality,omitempty"`                    // 0 to 1, when it was decided
+	OnsetUs        int64                  `protobuf:"varint,14,opt,name=onset_us,json=onsetUs,proto3" json:"onset_us,omitempty"`      // sample time at which the condition began
+	RaisedUs       int64                  `protobuf:"varint,15,opt,name=raised_us,json=raisedUs,proto3" json:"raised_us,omitempty"`   // when it was decided
+	EndedUs        int64                  `protobuf:"varint,16,opt,name=ended_us,json=endedUs,proto3" json:"ended_us,omitempty"`      // when the condition ended; 0 while it goes on
+	EndReason      string                 `protobuf:"bytes,17,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"` // over, moved, inhibited
+	Restated       bool                   `protobuf:"varint,18,opt,name=restated,proto3" json:"restated,omitempty"`                   // nothing new: open alarms are said again each hour for readers that begin
+	Worst          float64                `protobuf:"fixed64,19,opt,name=worst,proto3" json:"worst,omitempty"`                        // the worst value of the episode
+	LimitsVersion  uint64                 `protobuf:"varint,20,opt,name=limits_version,json=limitsVersion,proto3" json:"limits_version,omitempty"`
+	Signal         AlarmSignal            `protobuf:"varint,21,opt,name=signal,proto3,enum=heartwire.v1.AlarmSignal" json:"signal,omitempty"`
+	SignalUntilUs  int64                  `protobuf:"varint,22,opt,name=signal_until_us,json=signalUntilUs,proto3" json:"signal_until_us,omitempty"` // when an acknowledgement or a pause is over; 0: it does not end by itself
+	Responsibility Responsibility         `protobuf:"varint,23,opt,name=responsibility,proto3,enum=heartwire.v1.Responsibility" json:"responsibility,omitempty"`
+	Responsible    string                 `protobuf:"bytes,24,opt,name=responsible,proto3" json:"responsible,omitempty"`                         // the account that accepted it
+	Change         *Change                `protobuf:"bytes,25,opt,name=change,proto3" json:"change,omitempty"`                                   // why this record was written
+	Latching       bool                   `protobuf:"varint,26,opt,name=latching,proto3" json:"latching,omitempty"`                              // it stays, as LATCHED, until somebody resets it
+	LimitInForce   *Limit                 `protobuf:"bytes,27,opt,name=limit_in_force,json=limitInForce,proto3" json:"limit_in_force,omitempty"` // with its layer, author and reason
+	OnsetSample    uint64                 `protobuf:"varint,28,opt,name=onset_sample,json=onsetSample,proto3" json:"onset_sample,omitempty"`     // with device and boot: where its strip is
+	Device         string                 `protobuf:"bytes,29,opt,name=device,proto3" json:"device,omitempty"`
+	Boot           uint64                 `protobuf:"varint,30,opt,name=boot,proto3" json:"boot,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *AlarmState) Reset() {
@@ -422,18 +537,474 @@ func (x *AlarmState) GetLimitsVersion() uint64 {
 	return 0
 }
 
+func (x *AlarmState) GetSignal() AlarmSignal {
+	if x != nil {
+		return x.Signal
+	}
+	return AlarmSignal_ALARM_SIGNAL_UNSPECIFIED
+}
+
+func (x *AlarmState) GetSignalUntilUs() int64 {
+	if x != nil {
+		return x.SignalUntilUs
+	}
+	return 0
+}
+
+func (x *AlarmState) GetResponsibility() Responsibility {
+	if x != nil {
+		return x.Responsibility
+	}
+	return Responsibility_RESPONSIBILITY_UNSPECIFIED
+}
+
+func (x *AlarmState) GetResponsible() string {
+	if x != nil {
+		return x.Responsible
+	}
+	return ""
+}
+
+func (x *AlarmState) GetChange() *Change {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *AlarmState) GetLatching() bool {
+	if x != nil {
+		return x.Latching
+	}
+	return false
+}
+
+func (x *AlarmState) GetLimitInForce() *Limit {
+	if x != nil {
+		return x.LimitInForce
+	}
+	return nil
+}
+
+func (x *AlarmState) GetOnsetSample() uint64 {
+	if x != nil {
+		return x.OnsetSample
+	}
+	return 0
+}
+
+func (x *AlarmState) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *AlarmState) GetBoot() uint64 {
+	if x != nil {
+		return x.Boot
+	}
+	return 0
+}
+
+// Change is what happened to an alarm.
+type Change struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	What          string                 `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`     // raised, value, priority, limit, calm, latched, ended, acknowledged, sounding, paused, resumed, accepted, rejected, timed-out, reset, restated
+	Person        string                 `protobuf:"bytes,2,opt,name=person,proto3" json:"person,omitempty"` // an account; empty: the stage itself
+	Channel       string                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Answer        string                 `protobuf:"bytes,5,opt,name=answer,proto3" json:"answer,omitempty"` // the id of the Answer
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Change) Reset() {
+	*x = Change{}
+	mi := &file_alarms_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Change) ProtoMessage() {}
+
+func (x *Change) ProtoReflect() protoreflect.Message {
+	mi := &file_alarms_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Change.ProtoReflect.Descriptor instead.
+func (*Change) Descriptor() ([]byte, []int) {
+	return file_alarms_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Change) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *Change) GetPerson() string {
+	if x != nil {
+		return x.Person
+	}
+	return ""
+}
+
+func (x *Change) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *Change) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Change) GetAnswer() string {
+	if x != nil {
+		return x.Answer
+	}
+	return ""
+}
+
+// AnswerOutcome answers a person's Answer, once.
+type AnswerOutcome struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Answer        string                 `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
+	Alarm         string                 `protobuf:"bytes,2,opt,name=alarm,proto3" json:"alarm,omitempty"`
+	Accepted      bool                   `protobuf:"varint,3,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	Code          string                 `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`        // of the problem: unknown-alarm, ended, stale-version, taken, not-latched, too-long, …
+	Problem       string                 `protobuf:"bytes,5,opt,name=problem,proto3" json:"problem,omitempty"`  // in words, with what to do
+	Version       uint32                 `protobuf:"varint,6,opt,name=version,proto3" json:"version,omitempty"` // of the alarm now
+	Person        string                 `protobuf:"bytes,7,opt,name=person,proto3" json:"person,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnswerOutcome) Reset() {
+	*x = AnswerOutcome{}
+	mi := &file_alarms_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnswerOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnswerOutcome) ProtoMessage() {}
+
+func (x *AnswerOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_alarms_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnswerOutcome.ProtoReflect.Descriptor instead.
+func (*AnswerOutcome) Descriptor() ([]byte, []int) {
+	return file_alarms_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *AnswerOutcome) GetAnswer() string {
+	if x != nil {
+		return x.Answer
+	}
+	return ""
+}
+
+func (x *AnswerOutcome) GetAlarm() string {
+	if x != nil {
+		return x.Alarm
+	}
+	return ""
+}
+
+func (x *AnswerOutcome) GetAccepted() bool {
+	if x != nil {
+		return x.Accepted
+	}
+	return false
+}
+
+func (x *AnswerOutcome) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *AnswerOutcome) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *AnswerOutcome) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *AnswerOutcome) GetPerson() string {
+	if x != nil {
+		return x.Person
+	}
+	return ""
+}
+
+// Silence is a pause of all of a patient's alarms, or standby; said as it
+// begins, as it ends, and hourly while it lasts.
+type Silence struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	On            bool                   `protobuf:"varint,1,opt,name=on,proto3" json:"on,omitempty"`
+	Standby       bool                   `protobuf:"varint,2,opt,name=standby,proto3" json:"standby,omitempty"` // nothing is decided at all; else alarms are decided and silent
+	Person        string                 `protobuf:"bytes,3,opt,name=person,proto3" json:"person,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	FromUs        int64                  `protobuf:"varint,5,opt,name=from_us,json=fromUs,proto3" json:"from_us,omitempty"`
+	UntilUs       int64                  `protobuf:"varint,6,opt,name=until_us,json=untilUs,proto3" json:"until_us,omitempty"`
+	Ended         string                 `protobuf:"bytes,7,opt,name=ended,proto3" json:"ended,omitempty"` // over, resumed, broken (by a new HIGH)
+	Restated      bool                   `protobuf:"varint,8,opt,name=restated,proto3" json:"restated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Silence) Reset() {
+	*x = Silence{}
+	mi := &file_alarms_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Silence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Silence) ProtoMessage() {}
+
+func (x *Silence) ProtoReflect() protoreflect.Message {
+	mi := &file_alarms_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Silence.ProtoReflect.Descriptor instead.
+func (*Silence) Descriptor() ([]byte, []int) {
+	return file_alarms_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Silence) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+func (x *Silence) GetStandby() bool {
+	if x != nil {
+		return x.Standby
+	}
+	return false
+}
+
+func (x *Silence) GetPerson() string {
+	if x != nil {
+		return x.Person
+	}
+	return ""
+}
+
+func (x *Silence) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Silence) GetFromUs() int64 {
+	if x != nil {
+		return x.FromUs
+	}
+	return 0
+}
+
+func (x *Silence) GetUntilUs() int64 {
+	if x != nil {
+		return x.UntilUs
+	}
+	return 0
+}
+
+func (x *Silence) GetEnded() string {
+	if x != nil {
+		return x.Ended
+	}
+	return ""
+}
+
+func (x *Silence) GetRestated() bool {
+	if x != nil {
+		return x.Restated
+	}
+	return false
+}
+
+// Suppressed is a candidate that became no alarm, said when it is over.
+type Suppressed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`                                       // short, inhibited, quality, off, standby
+	By            string                 `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`                                         // the rule that spoke for it
+	Priority      Priority               `protobuf:"varint,4,opt,name=priority,proto3,enum=heartwire.v1.Priority" json:"priority,omitempty"` // that it would have had
+	OnsetUs       int64                  `protobuf:"varint,5,opt,name=onset_us,json=onsetUs,proto3" json:"onset_us,omitempty"`
+	EndedUs       int64                  `protobuf:"varint,6,opt,name=ended_us,json=endedUs,proto3" json:"ended_us,omitempty"`
+	Worst         float64                `protobuf:"fixed64,7,opt,name=worst,proto3" json:"worst,omitempty"`
+	Limit         float64                `protobuf:"fixed64,8,opt,name=limit,proto3" json:"limit,omitempty"`
+	Unit          string                 `protobuf:"bytes,9,opt,name=unit,proto3" json:"unit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Suppressed) Reset() {
+	*x = Suppressed{}
+	mi := &file_alarms_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Suppressed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Suppressed) ProtoMessage() {}
+
+func (x *Suppressed) ProtoReflect() protoreflect.Message {
+	mi := &file_alarms_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Suppressed.ProtoReflect.Descriptor instead.
+func (*Suppressed) Descriptor() ([]byte, []int) {
+	return file_alarms_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Suppressed) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *Suppressed) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Suppressed) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Suppressed) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
+}
+
+func (x *Suppressed) GetOnsetUs() int64 {
+	if x != nil {
+		return x.OnsetUs
+	}
+	return 0
+}
+
+func (x *Suppressed) GetEndedUs() int64 {
+	if x != nil {
+		return x.EndedUs
+	}
+	return 0
+}
+
+func (x *Suppressed) GetWorst() float64 {
+	if x != nil {
+		return x.Worst
+	}
+	return 0
+}
+
+func (x *Suppressed) GetLimit() float64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *Suppressed) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
 var File_alarms_proto protoreflect.FileDescriptor
 
 const file_alarms_proto_rawDesc = "" +
 	"\n" +
-	"\falarms.proto\x12\fheartwire.v1\x1a\n" +
-	"tick.proto\"\x9e\x01\n" +
+	"\falarms.proto\x12\fheartwire.v1\x1a\flimits.proto\x1a\n" +
+	"tick.proto\"\xc6\x02\n" +
 	"\x05Alarm\x12\x18\n" +
 	"\apatient\x18\x01 \x01(\tR\apatient\x12\x17\n" +
 	"\atime_us\x18\x02 \x01(\x03R\x06timeUs\x120\n" +
-	"\x05state\x18\x03 \x01(\v2\x18.heartwire.v1.AlarmStateH\x00R\x05state\x12(\n" +
+	"\x05state\x18\x03 \x01(\v2\x18.heartwire.v1.AlarmStateH\x00R\x05state\x127\n" +
+	"\aoutcome\x18\x04 \x01(\v2\x1b.heartwire.v1.AnswerOutcomeH\x00R\aoutcome\x121\n" +
+	"\asilence\x18\x05 \x01(\v2\x15.heartwire.v1.SilenceH\x00R\asilence\x12:\n" +
+	"\n" +
+	"suppressed\x18\x06 \x01(\v2\x18.heartwire.v1.SuppressedH\x00R\n" +
+	"suppressed\x12(\n" +
 	"\x04tick\x18\x0f \x01(\v2\x12.heartwire.v1.TickH\x00R\x04tickB\x06\n" +
-	"\x04kind\"\xc8\x04\n" +
+	"\x04kind\"\xdf\a\n" +
 	"\n" +
 	"AlarmState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
@@ -457,17 +1028,67 @@ const file_alarms_proto_rawDesc = "" +
 	"end_reason\x18\x11 \x01(\tR\tendReason\x12\x1a\n" +
 	"\brestated\x18\x12 \x01(\bR\brestated\x12\x14\n" +
 	"\x05worst\x18\x13 \x01(\x01R\x05worst\x12%\n" +
-	"\x0elimits_version\x18\x14 \x01(\x04R\rlimitsVersion*^\n" +
-	"\bPriority\x12\x18\n" +
-	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n" +
-	"\fPRIORITY_LOW\x10\x01\x12\x13\n" +
-	"\x0fPRIORITY_MEDIUM\x10\x02\x12\x11\n" +
-	"\rPRIORITY_HIGH\x10\x03*\x85\x01\n" +
+	"\x0elimits_version\x18\x14 \x01(\x04R\rlimitsVersion\x121\n" +
+	"\x06signal\x18\x15 \x01(\x0e2\x19.heartwire.v1.AlarmSignalR\x06signal\x12&\n" +
+	"\x0fsignal_until_us\x18\x16 \x01(\x03R\rsignalUntilUs\x12D\n" +
+	"\x0eresponsibility\x18\x17 \x01(\x0e2\x1c.heartwire.v1.ResponsibilityR\x0eresponsibility\x12 \n" +
+	"\vresponsible\x18\x18 \x01(\tR\vresponsible\x12,\n" +
+	"\x06change\x18\x19 \x01(\v2\x14.heartwire.v1.ChangeR\x06change\x12\x1a\n" +
+	"\blatching\x18\x1a \x01(\bR\blatching\x129\n" +
+	"\x0elimit_in_force\x18\x1b \x01(\v2\x13.heartwire.v1.LimitR\flimitInForce\x12!\n" +
+	"\fonset_sample\x18\x1c \x01(\x04R\vonsetSample\x12\x16\n" +
+	"\x06device\x18\x1d \x01(\tR\x06device\x12\x12\n" +
+	"\x04boot\x18\x1e \x01(\x04R\x04boot\"~\n" +
+	"\x06Change\x12\x12\n" +
+	"\x04what\x18\x01 \x01(\tR\x04what\x12\x16\n" +
+	"\x06person\x18\x02 \x01(\tR\x06person\x12\x18\n" +
+	"\achannel\x18\x03 \x01(\tR\achannel\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06answer\x18\x05 \x01(\tR\x06answer\"\xb9\x01\n" +
+	"\rAnswerOutcome\x12\x16\n" +
+	"\x06answer\x18\x01 \x01(\tR\x06answer\x12\x14\n" +
+	"\x05alarm\x18\x02 \x01(\tR\x05alarm\x12\x1a\n" +
+	"\baccepted\x18\x03 \x01(\bR\baccepted\x12\x12\n" +
+	"\x04code\x18\x04 \x01(\tR\x04code\x12\x18\n" +
+	"\aproblem\x18\x05 \x01(\tR\aproblem\x12\x18\n" +
+	"\aversion\x18\x06 \x01(\rR\aversion\x12\x16\n" +
+	"\x06person\x18\a \x01(\tR\x06person\"\xc9\x01\n" +
+	"\aSilence\x12\x0e\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\x12\x18\n" +
+	"\astandby\x18\x02 \x01(\bR\astandby\x12\x16\n" +
+	"\x06person\x18\x03 \x01(\tR\x06person\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x17\n" +
+	"\afrom_us\x18\x05 \x01(\x03R\x06fromUs\x12\x19\n" +
+	"\buntil_us\x18\x06 \x01(\x03R\auntilUs\x12\x14\n" +
+	"\x05ended\x18\a \x01(\tR\x05ended\x12\x1a\n" +
+	"\brestated\x18\b \x01(\bR\brestated\"\xec\x01\n" +
+	"\n" +
+	"Suppressed\x12\x12\n" +
+	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x10\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x122\n" +
+	"\bpriority\x18\x04 \x01(\x0e2\x16.heartwire.v1.PriorityR\bpriority\x12\x19\n" +
+	"\bonset_us\x18\x05 \x01(\x03R\aonsetUs\x12\x19\n" +
+	"\bended_us\x18\x06 \x01(\x03R\aendedUs\x12\x14\n" +
+	"\x05worst\x18\a \x01(\x01R\x05worst\x12\x14\n" +
+	"\x05limit\x18\b \x01(\x01R\x05limit\x12\x12\n" +
+	"\x04unit\x18\t \x01(\tR\x04unit*\x85\x01\n" +
 	"\x0eAlarmCondition\x12\x1f\n" +
 	"\x1bALARM_CONDITION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16ALARM_CONDITION_ACTIVE\x10\x01\x12\x1b\n" +
 	"\x17ALARM_CONDITION_LATCHED\x10\x02\x12\x19\n" +
-	"\x15ALARM_CONDITION_ENDED\x10\x03B\x12Z\x10heartwire/topicsb\x06proto3"
+	"\x15ALARM_CONDITION_ENDED\x10\x03*~\n" +
+	"\vAlarmSignal\x12\x1c\n" +
+	"\x18ALARM_SIGNAL_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15ALARM_SIGNAL_SOUNDING\x10\x01\x12\x1d\n" +
+	"\x19ALARM_SIGNAL_ACKNOWLEDGED\x10\x02\x12\x17\n" +
+	"\x13ALARM_SIGNAL_PAUSED\x10\x03*\xa1\x01\n" +
+	"\x0eResponsibility\x12\x1e\n" +
+	"\x1aRESPONSIBILITY_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13RESPONSIBILITY_OPEN\x10\x01\x12\x1b\n" +
+	"\x17RESPONSIBILITY_ACCEPTED\x10\x02\x12\x1b\n" +
+	"\x17RESPONSIBILITY_REJECTED\x10\x03\x12\x1c\n" +
+	"\x18RESPONSIBILITY_TIMED_OUT\x10\x04B\x12Z\x10heartwire/topicsb\x06proto3"
 
 var (
 	file_alarms_proto_rawDescOnce sync.Once
@@ -481,25 +1102,40 @@ func file_alarms_proto_rawDescGZIP() []byte {
 	return file_alarms_proto_rawDescData
 }
 
-var file_alarms_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_alarms_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_alarms_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_alarms_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_alarms_proto_goTypes = []any{
-	(Priority)(0),       // 0: heartwire.v1.Priority
-	(AlarmCondition)(0), // 1: heartwire.v1.AlarmCondition
-	(*Alarm)(nil),       // 2: heartwire.v1.Alarm
-	(*AlarmState)(nil),  // 3: heartwire.v1.AlarmState
-	(*Tick)(nil),        // 4: heartwire.v1.Tick
+	(AlarmCondition)(0),   // 0: heartwire.v1.AlarmCondition
+	(AlarmSignal)(0),      // 1: heartwire.v1.AlarmSignal
+	(Responsibility)(0),   // 2: heartwire.v1.Responsibility
+	(*Alarm)(nil),         // 3: heartwire.v1.Alarm
+	(*AlarmState)(nil),    // 4: heartwire.v1.AlarmState
+	(*Change)(nil),        // 5: heartwire.v1.Change
+	(*AnswerOutcome)(nil), // 6: heartwire.v1.AnswerOutcome
+	(*Silence)(nil),       // 7: heartwire.v1.Silence
+	(*Suppressed)(nil),    // 8: heartwire.v1.Suppressed
+	(*Tick)(nil),          // 9: heartwire.v1.Tick
+	(Priority)(0),         // 10: heartwire.v1.Priority
+	(*Limit)(nil),         // 11: heartwire.v1.Limit
 }
 var file_alarms_proto_depIdxs = []int32{
-	3, // 0: heartwire.v1.Alarm.state:type_name -> heartwire.v1.AlarmState
-	4, // 1: heartwire.v1.Alarm.tick:type_name -> heartwire.v1.Tick
-	0, // 2: heartwire.v1.AlarmState.priority:type_name -> heartwire.v1.Priority
-	1, // 3: heartwire.v1.AlarmState.condition:type_name -> heartwire.v1.AlarmCondition
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	4,  // 0: heartwire.v1.Alarm.state:type_name -> heartwire.v1.AlarmState
+	6,  // 1: heartwire.v1.Alarm.outcome:type_name -> heartwire.v1.AnswerOutcome
+	7,  // 2: heartwire.v1.Alarm.silence:type_name -> heartwire.v1.Silence
+	8,  // 3: heartwire.v1.Alarm.suppressed:type_name -> heartwire.v1.Suppressed
+	9,  // 4: heartwire.v1.Alarm.tick:type_name -> heartwire.v1.Tick
+	10, // 5: heartwire.v1.AlarmState.priority:type_name -> heartwire.v1.Priority
+	0,  // 6: heartwire.v1.AlarmState.condition:type_name -> heartwire.v1.AlarmCondition
+	1,  // 7: heartwire.v1.AlarmState.signal:type_name -> heartwire.v1.AlarmSignal
+	2,  // 8: heartwire.v1.AlarmState.responsibility:type_name -> heartwire.v1.Responsibility
+	5,  // 9: heartwire.v1.AlarmState.change:type_name -> heartwire.v1.Change
+	11, // 10: heartwire.v1.AlarmState.limit_in_force:type_name -> heartwire.v1.Limit
+	10, // 11: heartwire.v1.Suppressed.priority:type_name -> heartwire.v1.Priority
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_alarms_proto_init() }
@@ -507,9 +1143,13 @@ func file_alarms_proto_init() {
 	if File_alarms_proto != nil {
 		return
 	}
+	file_limits_proto_init()
 	file_tick_proto_init()
 	file_alarms_proto_msgTypes[0].OneofWrappers = []any{
 		(*Alarm_State)(nil),
+		(*Alarm_Outcome)(nil),
+		(*Alarm_Silence)(nil),
+		(*Alarm_Suppressed)(nil),
 		(*Alarm_Tick)(nil),
 	}
 	type x struct{}
@@ -517,8 +1157,8 @@ func file_alarms_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_alarms_proto_rawDesc), len(file_alarms_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   2,
+			NumEnums:      3,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -105,6 +105,68 @@ func (Rhythm) EnumDescriptor() ([]byte, []int) {
 	return file_chart_proto_rawDescGZIP(), []int{0}
 }
 
+// Action is what a person can do about an alarm.
+type Action int32
+
+const (
+	Action_ACTION_UNSPECIFIED Action = 0
+	Action_ACTION_ACKNOWLEDGE Action = 1 // heard: it is silent until it sounds again
+	Action_ACTION_ACCEPT      Action = 2 // I am going
+	Action_ACTION_REJECT      Action = 3 // not me: the next person at once
+	Action_ACTION_PAUSE       Action = 4 // silent for a time, broken by a new HIGH
+	Action_ACTION_RESUME      Action = 5 // ends a pause
+	Action_ACTION_RESET       Action = 6 // ends a latched alarm whose condition is over
+)
+
+// Enum value maps for Action.
+var (
+	Action_name = map[int32]string{
+		0: "ACTION_UNSPECIFIED",
+		1: "ACTION_ACKNOWLEDGE",
+		2: "ACTION_ACCEPT",
+		3: "ACTION_REJECT",
+		4: "ACTION_PAUSE",
+		5: "ACTION_RESUME",
+		6: "ACTION_RESET",
+	}
+	Action_value = map[string]int32{
+		"ACTION_UNSPECIFIED": 0,
+		"ACTION_ACKNOWLEDGE": 1,
+		"ACTION_ACCEPT":      2,
+		"ACTION_REJECT":      3,
+		"ACTION_PAUSE":       4,
+		"ACTION_RESUME":      5,
+		"ACTION_RESET":       6,
+	}
+)
+
+func (x Action) Enum() *Action {
+	p := new(Action)
+	*p = x
+	return p
+}
+
+func (x Action) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Action) Descriptor() protoreflect.EnumDescriptor {
+	return file_chart_proto_enumTypes[1].Descriptor()
+}
+
+func (Action) Type() protoreflect.EnumType {
+	return &file_chart_proto_enumTypes[1]
+}
+
+func (x Action) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Action.Descriptor instead.
+func (Action) EnumDescriptor() ([]byte, []int) {
+	return file_chart_proto_rawDescGZIP(), []int{1}
+}
+
 // Chart is a record of the topic chart: what is known, ordered and done about a patient.
 type Chart struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -118,6 +180,8 @@ type Chart struct {
 	//	*Chart_Binding
 	//	*Chart_Episode
 	//	*Chart_Variability
+	//	*Chart_Answer
+	//	*Chart_Standby
 	//	*Chart_Gap
 	//	*Chart_Tick
 	Kind          isChart_Kind `protobuf_oneof:"kind"`
@@ -230,6 +294,24 @@ func (x *Chart) GetVariability() *Variability {
 	return nil
 }
 
+func (x *Chart) GetAnswer() *Answer {
+	if x != nil {
+		if x, ok := x.Kind.(*Chart_Answer); ok {
+			return x.Answer
+		}
+	}
+	return nil
+}
+
+func (x *Chart) GetStandby() *Standby {
+	if x != nil {
+		if x, ok := x.Kind.(*Chart_Standby); ok {
+			return x.Standby
+		}
+	}
+	return nil
+}
+
 func (x *Chart) GetGap() *Gap {
 	if x != nil {
 		if x, ok := x.Kind.(*Chart_Gap); ok {
@@ -276,6 +358,14 @@ type Chart_Variability struct {
 	Variability *Variability `protobuf:"bytes,8,opt,name=variability,proto3,oneof"`
 }
 
+type Chart_Answer struct {
+	Answer *Answer `protobuf:"bytes,11,opt,name=answer,proto3,oneof"` // what a person does about an alarm, or about all of the patient's
+}
+
+type Chart_Standby struct {
+	Standby *Standby `protobuf:"bytes,12,opt,name=standby,proto3,oneof"`
+}
+
 type Chart_Gap struct {
 	Gap *Gap `protobuf:"bytes,10,opt,name=gap,proto3,oneof"` // records of the patient were lost before they were read (cause overtaken): nothing is known of the time between
 }
@@ -295,6 +385,10 @@ func (*Chart_Binding) isChart_Kind() {}
 func (*Chart_Episode) isChart_Kind() {}
 
 func (*Chart_Variability) isChart_Kind() {}
+
+func (*Chart_Answer) isChart_Kind() {}
+
+func (*Chart_Standby) isChart_Kind() {}
 
 func (*Chart_Gap) isChart_Kind() {}
 
@@ -804,31 +898,37 @@ func (x *RR) GetTimeUs() int64 {
 	return 0
 }
 
-// Limits is the whole set of limits in force for a patient, each with its layer.
-type Limits struct {
+// Answer is what a person does. The first in the log wins; the alarms stage
+// answers each by one AnswerOutcome.
+type Answer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Unit          string                 `protobuf:"bytes,1,opt,name=unit,proto3" json:"unit,omitempty"`        // the unit the patient lies in
-	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // of settings, from which it was resolved
-	Limits        []*Limit               `protobuf:"bytes,3,rep,name=limits,proto3" json:"limits,omitempty"`
-	Restated      bool                   `protobuf:"varint,4,opt,name=restated,proto3" json:"restated,omitempty"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // chosen by whoever asks; a repeat has no second effect
+	Action        Action                 `protobuf:"varint,2,opt,name=action,proto3,enum=heartwire.v1.Action" json:"action,omitempty"`
+	Alarm         string                 `protobuf:"bytes,3,opt,name=alarm,proto3" json:"alarm,omitempty"`                            // its id; empty: all of the patient's (PAUSE and RESUME only)
+	Version       uint32                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`                       // of the alarm as it was seen; 0: whatever it is (never from a page)
+	Person        string                 `protobuf:"bytes,5,opt,name=person,proto3" json:"person,omitempty"`                          // an account, never a name
+	Channel       string                 `protobuf:"bytes,6,opt,name=channel,proto3" json:"channel,omitempty"`                        // page, api, cli, voice, sms, mail
+	DurationS     float64                `protobuf:"fixed64,7,opt,name=duration_s,json=durationS,proto3" json:"duration_s,omitempty"` // of a pause; 0: what the site says
+	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`                          // a code
+	TimeUs        int64                  `protobuf:"varint,9,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`           // when it was asked, UTC µs: a label
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Limits) Reset() {
-	*x = Limits{}
+func (x *Answer) Reset() {
+	*x = Answer{}
 	mi := &file_chart_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Limits) String() string {
+func (x *Answer) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Limits) ProtoMessage() {}
+func (*Answer) ProtoMessage() {}
 
-func (x *Limits) ProtoReflect() protoreflect.Message {
+func (x *Answer) ProtoReflect() protoreflect.Message {
 	mi := &file_chart_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -840,69 +940,101 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Limits.ProtoReflect.Descriptor instead.
-func (*Limits) Descriptor() ([]byte, []int) {
+// Deprecated: Use Answer.ProtoReflect.Descriptor instead.
+func (*Answer) Descriptor() ([]byte, []int) {
 	return file_chart_proto_rawDescGZIP(), []int{5}
 }
 
-func (x *Limits) GetUnit() string {
+func (x *Answer) GetId() string {
 	if x != nil {
-		return x.Unit
+		return x.Id
 	}
 	return ""
 }
 
-func (x *Limits) GetVersion() uint64 {
+func (x *Answer) GetAction() Action {
+	if x != nil {
+		return x.Action
+	}
+	return Action_ACTION_UNSPECIFIED
+}
+
+func (x *Answer) GetAlarm() string {
+	if x != nil {
+		return x.Alarm
+	}
+	return ""
+}
+
+func (x *Answer) GetVersion() uint32 {
 	if x != nil {
 		return x.Version
 	}
 	return 0
 }
 
-func (x *Limits) GetLimits() []*Limit {
+func (x *Answer) GetPerson() string {
 	if x != nil {
-		return x.Limits
+		return x.Person
 	}
-	return nil
+	return ""
 }
 
-func (x *Limits) GetRestated() bool {
+func (x *Answer) GetChannel() string {
 	if x != nil {
-		return x.Restated
+		return x.Channel
 	}
-	return false
+	return ""
 }
 
-type Limit struct {
+func (x *Answer) GetDurationS() float64 {
+	if x != nil {
+		return x.DurationS
+	}
+	return 0
+}
+
+func (x *Answer) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Answer) GetTimeUs() int64 {
+	if x != nil {
+		return x.TimeUs
+	}
+	return 0
+}
+
+// Standby says that a patient is not to be watched for a time: an examination, a
+// bath. Alarms end, and come back by themselves.
+type Standby struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"` // hr.high, hr.low, asystole, …
-	Value         float64                `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
-	Unit          string                 `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"` // UCUM: /min, s
-	DurationS     float64                `protobuf:"fixed64,4,opt,name=duration_s,json=durationS,proto3" json:"duration_s,omitempty"`
-	Hysteresis    float64                `protobuf:"fixed64,5,opt,name=hysteresis,proto3" json:"hysteresis,omitempty"`
-	Off           bool                   `protobuf:"varint,6,opt,name=off,proto3" json:"off,omitempty"`
-	Layer         string                 `protobuf:"bytes,7,opt,name=layer,proto3" json:"layer,omitempty"` // default, site, unit, patient
-	Author        string                 `protobuf:"bytes,8,opt,name=author,proto3" json:"author,omitempty"`
-	SetUs         int64                  `protobuf:"varint,9,opt,name=set_us,json=setUs,proto3" json:"set_us,omitempty"`
-	Reason        string                 `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"` // a code
+	On            bool                   `protobuf:"varint,1,opt,name=on,proto3" json:"on,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"` // a code: examination, transport, bath, …
+	Person        string                 `protobuf:"bytes,3,opt,name=person,proto3" json:"person,omitempty"`
+	DurationS     float64                `protobuf:"fixed64,4,opt,name=duration_s,json=durationS,proto3" json:"duration_s,omitempty"` // at most 4 h
+	TimeUs        int64                  `protobuf:"varint,5,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Limit) Reset() {
-	*x = Limit{}
+func (x *Standby) Reset() {
+	*x = Standby{}
 	mi := &file_chart_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Limit) String() string {
+func (x *Standby) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Limit) ProtoMessage() {}
+func (*Standby) ProtoMessage() {}
 
-func (x *Limit) ProtoReflect() protoreflect.Message {
+func (x *Standby) ProtoReflect() protoreflect.Message {
 	mi := &file_chart_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -914,87 +1046,52 @@ func (x *Limit) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Limit.ProtoReflect.Descriptor instead.
-func (*Limit) Descriptor() ([]byte, []int) {
+// Deprecated: Use Standby.ProtoReflect.Descriptor instead.
+func (*Standby) Descriptor() ([]byte, []int) {
 	return file_chart_proto_rawDescGZIP(), []int{6}
 }
 
-func (x *Limit) GetRule() string {
+func (x *Standby) GetOn() bool {
 	if x != nil {
-		return x.Rule
-	}
-	return ""
-}
-
-func (x *Limit) GetValue() float64 {
-	if x != nil {
-		return x.Value
-	}
-	return 0
-}
-
-func (x *Limit) GetUnit() string {
-	if x != nil {
-		return x.Unit
-	}
-	return ""
-}
-
-func (x *Limit) GetDurationS() float64 {
-	if x != nil {
-		return x.DurationS
-	}
-	return 0
-}
-
-func (x *Limit) GetHysteresis() float64 {
-	if x != nil {
-		return x.Hysteresis
-	}
-	return 0
-}
-
-func (x *Limit) GetOff() bool {
-	if x != nil {
-		return x.Off
+		return x.On
 	}
 	return false
 }
 
-func (x *Limit) GetLayer() string {
-	if x != nil {
-		return x.Layer
-	}
-	return ""
-}
-
-func (x *Limit) GetAuthor() string {
-	if x != nil {
-		return x.Author
-	}
-	return ""
-}
-
-func (x *Limit) GetSetUs() int64 {
-	if x != nil {
-		return x.SetUs
-	}
-	return 0
-}
-
-func (x *Limit) GetReason() string {
+func (x *Standby) GetReason() string {
 	if x != nil {
 		return x.Reason
 	}
 	return ""
 }
 
+func (x *Standby) GetPerson() string {
+	if x != nil {
+		return x.Person
+	}
+	return ""
+}
+
+func (x *Standby) GetDurationS() float64 {
+	if x != nil {
+		return x.DurationS
+	}
+	return 0
+}
+
+func (x *Standby) GetTimeUs() int64 {
+	if x != nil {
+		return x.TimeUs
+	}
+	return 0
+}
+
 var File_chart_proto protoreflect.FileDescriptor
 
 const file_chart_proto_rawDesc = "" +
 	"\n" +
-	"\vchart.proto\x12\fheartwire.v1\x1a\x11annotations.proto\x1a\fframes.proto\x1a\vpatch.proto\x1a\n" +
-	"tick.proto\"\xc5\x03\n" +
+	"\vchart.proto\x12\fheartwire.v1\x1a\x11annotations.proto\x1a\fframes.proto\x1a\flimits.proto\x1a\vpatch.proto\x1a\n" +
+	"tick.proto\"\xa8\x04\n" +
 	"\x05Chart\x12\x18\n" +
 	"\apatient\x18\x01 \x01(\tR\apatient\x12\x17\n" +
 	"\atime_us\x18\x02 \x01(\x03R\x06timeUs\x12.\n" +
@@ -1003,7 +1100,9 @@ const file_chart_proto_rawDesc = "" +
 	"\x06limits\x18\x06 \x01(\v2\x14.heartwire.v1.LimitsH\x00R\x06limits\x121\n" +
 	"\abinding\x18\t \x01(\v2\x15.heartwire.v1.BindingH\x00R\abinding\x121\n" +
 	"\aepisode\x18\a \x01(\v2\x15.heartwire.v1.EpisodeH\x00R\aepisode\x12=\n" +
-	"\vvariability\x18\b \x01(\v2\x19.heartwire.v1.VariabilityH\x00R\vvariability\x12%\n" +
+	"\vvariability\x18\b \x01(\v2\x19.heartwire.v1.VariabilityH\x00R\vvariability\x12.\n" +
+	"\x06answer\x18\v \x01(\v2\x14.heartwire.v1.AnswerH\x00R\x06answer\x121\n" +
+	"\astandby\x18\f \x01(\v2\x15.heartwire.v1.StandbyH\x00R\astandby\x12%\n" +
 	"\x03gap\x18\n" +
 	" \x01(\v2\x11.heartwire.v1.GapH\x00R\x03gap\x12(\n" +
 	"\x04tick\x18\x0f \x01(\v2\x12.heartwire.v1.TickH\x00R\x04tickB\x06\n" +
@@ -1068,27 +1167,25 @@ const file_chart_proto_rawDesc = "" +
 	"\x05class\x18\x01 \x01(\x0e2\x17.heartwire.v1.BeatClassR\x05class\x12\x0e\n" +
 	"\x02ms\x18\x02 \x01(\x01R\x02ms\x12\x16\n" +
 	"\x06sample\x18\x03 \x01(\x04R\x06sample\x12\x17\n" +
-	"\atime_us\x18\x04 \x01(\x03R\x06timeUs\"\x7f\n" +
-	"\x06Limits\x12\x12\n" +
-	"\x04unit\x18\x01 \x01(\tR\x04unit\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x04R\aversion\x12+\n" +
-	"\x06limits\x18\x03 \x03(\v2\x13.heartwire.v1.LimitR\x06limits\x12\x1a\n" +
-	"\brestated\x18\x04 \x01(\bR\brestated\"\xf3\x01\n" +
-	"\x05Limit\x12\x12\n" +
-	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x12\n" +
-	"\x04unit\x18\x03 \x01(\tR\x04unit\x12\x1d\n" +
+	"\atime_us\x18\x04 \x01(\x03R\x06timeUs\"\xf8\x01\n" +
+	"\x06Answer\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12,\n" +
+	"\x06action\x18\x02 \x01(\x0e2\x14.heartwire.v1.ActionR\x06action\x12\x14\n" +
+	"\x05alarm\x18\x03 \x01(\tR\x05alarm\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\rR\aversion\x12\x16\n" +
+	"\x06person\x18\x05 \x01(\tR\x06person\x12\x18\n" +
+	"\achannel\x18\x06 \x01(\tR\achannel\x12\x1d\n" +
 	"\n" +
-	"duration_s\x18\x04 \x01(\x01R\tdurationS\x12\x1e\n" +
+	"duration_s\x18\a \x01(\x01R\tdurationS\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12\x17\n" +
+	"\atime_us\x18\t \x01(\x03R\x06timeUs\"\x81\x01\n" +
+	"\aStandby\x12\x0e\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06person\x18\x03 \x01(\tR\x06person\x12\x1d\n" +
 	"\n" +
-	"hysteresis\x18\x05 \x01(\x01R\n" +
-	"hysteresis\x12\x10\n" +
-	"\x03off\x18\x06 \x01(\bR\x03off\x12\x14\n" +
-	"\x05layer\x18\a \x01(\tR\x05layer\x12\x16\n" +
-	"\x06author\x18\b \x01(\tR\x06author\x12\x15\n" +
-	"\x06set_us\x18\t \x01(\x03R\x05setUs\x12\x16\n" +
-	"\x06reason\x18\n" +
-	" \x01(\tR\x06reason*\xad\x02\n" +
+	"duration_s\x18\x04 \x01(\x01R\tdurationS\x12\x17\n" +
+	"\atime_us\x18\x05 \x01(\x03R\x06timeUs*\xad\x02\n" +
 	"\x06Rhythm\x12\x16\n" +
 	"\x12RHYTHM_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eRHYTHM_COUPLET\x10\x01\x12\x10\n" +
@@ -1105,7 +1202,15 @@ const file_chart_proto_rawDesc = "" +
 	"\x12\r\n" +
 	"\tRHYTHM_VF\x10\v\x12\x1e\n" +
 	"\x1aRHYTHM_VENTRICULAR_FLUTTER\x10\f\x12\x15\n" +
-	"\x11RHYTHM_NO_CAPTURE\x10\rB\x12Z\x10heartwire/topicsb\x06proto3"
+	"\x11RHYTHM_NO_CAPTURE\x10\r*\x95\x01\n" +
+	"\x06Action\x12\x16\n" +
+	"\x12ACTION_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12ACTION_ACKNOWLEDGE\x10\x01\x12\x11\n" +
+	"\rACTION_ACCEPT\x10\x02\x12\x11\n" +
+	"\rACTION_REJECT\x10\x03\x12\x10\n" +
+	"\fACTION_PAUSE\x10\x04\x12\x11\n" +
+	"\rACTION_RESUME\x10\x05\x12\x10\n" +
+	"\fACTION_RESET\x10\x06B\x12Z\x10heartwire/topicsb\x06proto3"
 
 var (
 	file_chart_proto_rawDescOnce sync.Once
@@ -1119,41 +1224,45 @@ func file_chart_proto_rawDescGZIP() []byte {
 	return file_chart_proto_rawDescData
 }
 
-var file_chart_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_chart_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_chart_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_chart_proto_goTypes = []any{
 	(Rhythm)(0),         // 0: heartwire.v1.Rhythm
-	(*Chart)(nil),       // 1: heartwire.v1.Chart
-	(*Second)(nil),      // 2: heartwire.v1.Second
-	(*Episode)(nil),     // 3: heartwire.v1.Episode
-	(*Variability)(nil), // 4: heartwire.v1.Variability
-	(*RR)(nil),          // 5: heartwire.v1.RR
-	(*Limits)(nil),      // 6: heartwire.v1.Limits
-	(*Limit)(nil),       // 7: heartwire.v1.Limit
-	(*Vital)(nil),       // 8: heartwire.v1.Vital
-	(*Binding)(nil),     // 9: heartwire.v1.Binding
-	(*Gap)(nil),         // 10: heartwire.v1.Gap
-	(*Tick)(nil),        // 11: heartwire.v1.Tick
-	(BeatClass)(0),      // 12: heartwire.v1.BeatClass
+	(Action)(0),         // 1: heartwire.v1.Action
+	(*Chart)(nil),       // 2: heartwire.v1.Chart
+	(*Second)(nil),      // 3: heartwire.v1.Second
+	(*Episode)(nil),     // 4: heartwire.v1.Episode
+	(*Variability)(nil), // 5: heartwire.v1.Variability
+	(*RR)(nil),          // 6: heartwire.v1.RR
+	(*Answer)(nil),      // 7: heartwire.v1.Answer
+	(*Standby)(nil),     // 8: heartwire.v1.Standby
+	(*Vital)(nil),       // 9: heartwire.v1.Vital
+	(*Limits)(nil),      // 10: heartwire.v1.Limits
+	(*Binding)(nil),     // 11: heartwire.v1.Binding
+	(*Gap)(nil),         // 12: heartwire.v1.Gap
+	(*Tick)(nil),        // 13: heartwire.v1.Tick
+	(BeatClass)(0),      // 14: heartwire.v1.BeatClass
 }
 var file_chart_proto_depIdxs = []int32{
-	2,  // 0: heartwire.v1.Chart.second:type_name -> heartwire.v1.Second
-	8,  // 1: heartwire.v1.Chart.vital:type_name -> heartwire.v1.Vital
-	6,  // 2: heartwire.v1.Chart.limits:type_name -> heartwire.v1.Limits
-	9,  // 3: heartwire.v1.Chart.binding:type_name -> heartwire.v1.Binding
-	3,  // 4: heartwire.v1.Chart.episode:type_name -> heartwire.v1.Episode
-	4,  // 5: heartwire.v1.Chart.variability:type_name -> heartwire.v1.Variability
-	10, // 6: heartwire.v1.Chart.gap:type_name -> heartwire.v1.Gap
-	11, // 7: heartwire.v1.Chart.tick:type_name -> heartwire.v1.Tick
-	5,  // 8: heartwire.v1.Second.rr:type_name -> heartwire.v1.RR
-	0,  // 9: heartwire.v1.Episode.rhythm:type_name -> heartwire.v1.Rhythm
-	12, // 10: heartwire.v1.RR.class:type_name -> heartwire.v1.BeatClass
-	7,  // 11: heartwire.v1.Limits.limits:type_name -> heartwire.v1.Limit
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	3,  // 0: heartwire.v1.Chart.second:type_name -> heartwire.v1.Second
+	9,  // 1: heartwire.v1.Chart.vital:type_name -> heartwire.v1.Vital
+	10, // 2: heartwire.v1.Chart.limits:type_name -> heartwire.v1.Limits
+	11, // 3: heartwire.v1.Chart.binding:type_name -> heartwire.v1.Binding
+	4,  // 4: heartwire.v1.Chart.episode:type_name -> heartwire.v1.Episode
+	5,  // 5: heartwire.v1.Chart.variability:type_name -> heartwire.v1.Variability
+	7,  // 6: heartwire.v1.Chart.answer:type_name -> heartwire.v1.Answer
+	8,  // 7: heartwire.v1.Chart.standby:type_name -> heartwire.v1.Standby
+	12, // 8: heartwire.v1.Chart.gap:type_name -> heartwire.v1.Gap
+	13, // 9: heartwire.v1.Chart.tick:type_name -> heartwire.v1.Tick
+	6,  // 10: heartwire.v1.Second.rr:type_name -> heartwire.v1.RR
+	0,  // 11: heartwire.v1.Episode.rhythm:type_name -> heartwire.v1.Rhythm
+	14, // 12: heartwire.v1.RR.class:type_name -> heartwire.v1.BeatClass
+	1,  // 13: heartwire.v1.Answer.action:type_name -> heartwire.v1.Action
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_chart_proto_init() }
@@ -1163,6 +1272,7 @@ func file_chart_proto_init() {
 	}
 	file_annotations_proto_init()
 	file_frames_proto_init()
+	file_limits_proto_init()
 	file_patch_proto_init()
 	file_tick_proto_init()
 	file_chart_proto_msgTypes[0].OneofWrappers = []any{
@@ -1172,6 +1282,8 @@ func file_chart_proto_init() {
 		(*Chart_Binding)(nil),
 		(*Chart_Episode)(nil),
 		(*Chart_Variability)(nil),
+		(*Chart_Answer)(nil),
+		(*Chart_Standby)(nil),
 		(*Chart_Gap)(nil),
 		(*Chart_Tick)(nil),
 	}
@@ -1182,7 +1294,7 @@ func file_chart_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chart_proto_rawDesc), len(file_chart_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -36,6 +36,10 @@ type Request struct {
 	//	*Request_PutPatient
 	//	*Request_Bind
 	//	*Request_Unbind
+	//	*Request_PutLayer
+	//	*Request_PutBounds
+	//	*Request_PutProfile
+	//	*Request_PutAccount
 	//	*Request_Tick
 	Kind          isRequest_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
@@ -148,6 +152,42 @@ func (x *Request) GetUnbind() *Unbind {
 	return nil
 }
 
+func (x *Request) GetPutLayer() *Layer {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_PutLayer); ok {
+			return x.PutLayer
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetPutBounds() *Bounds {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_PutBounds); ok {
+			return x.PutBounds
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetPutProfile() *Profile {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_PutProfile); ok {
+			return x.PutProfile
+		}
+	}
+	return nil
+}
+
+func (x *Request) GetPutAccount() *Account {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_PutAccount); ok {
+			return x.PutAccount
+		}
+	}
+	return nil
+}
+
 func (x *Request) GetTick() *Tick {
 	if x != nil {
 		if x, ok := x.Kind.(*Request_Tick); ok {
@@ -173,6 +213,22 @@ type Request_Unbind struct {
 	Unbind *Unbind `protobuf:"bytes,9,opt,name=unbind,proto3,oneof"`
 }
 
+type Request_PutLayer struct {
+	PutLayer *Layer `protobuf:"bytes,10,opt,name=put_layer,json=putLayer,proto3,oneof"` // the whole of a layer; Request.reason is wanted
+}
+
+type Request_PutBounds struct {
+	PutBounds *Bounds `protobuf:"bytes,11,opt,name=put_bounds,json=putBounds,proto3,oneof"`
+}
+
+type Request_PutProfile struct {
+	PutProfile *Profile `protobuf:"bytes,12,opt,name=put_profile,json=putProfile,proto3,oneof"`
+}
+
+type Request_PutAccount struct {
+	PutAccount *Account `protobuf:"bytes,13,opt,name=put_account,json=putAccount,proto3,oneof"`
+}
+
 type Request_Tick struct {
 	Tick *Tick `protobuf:"bytes,15,opt,name=tick,proto3,oneof"`
 }
@@ -182,6 +238,14 @@ func (*Request_PutPatient) isRequest_Kind() {}
 func (*Request_Bind) isRequest_Kind() {}
 
 func (*Request_Unbind) isRequest_Kind() {}
+
+func (*Request_PutLayer) isRequest_Kind() {}
+
+func (*Request_PutBounds) isRequest_Kind() {}
+
+func (*Request_PutProfile) isRequest_Kind() {}
+
+func (*Request_PutAccount) isRequest_Kind() {}
 
 func (*Request_Tick) isRequest_Kind() {}
 
@@ -278,6 +342,362 @@ func (x *Patient) GetDischarged() bool {
 	return false
 }
 
+// Layer is what one layer says about limits and rules: the site, a unit or a
+// patient. What it does not name is the layer's beneath: default, profile, site,
+// unit, patient. Layer, author, time and reason of each are filled in by the registry.
+type Layer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Of            string                 `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`           // site, unit/4W, patient/p01
+	Profile       string                 `protobuf:"bytes,2,opt,name=profile,proto3" json:"profile,omitempty"` // that holds right beneath it; empty: none of its own
+	Limits        []*Limit               `protobuf:"bytes,3,rep,name=limits,proto3" json:"limits,omitempty"`   // each is whole: a rule's value, duration, hysteresis and all else come from one layer
+	Rules         []*Rule                `protobuf:"bytes,4,rep,name=rules,proto3" json:"rules,omitempty"`
+	LethalOff     []string               `protobuf:"bytes,5,rep,name=lethal_off,json=lethalOff,proto3" json:"lethal_off,omitempty"` // the lethal rules that this layer means to switch off, by name: without it that is refused
+	PauseS        float64                `protobuf:"fixed64,6,opt,name=pause_s,json=pauseS,proto3" json:"pause_s,omitempty"`        // how long a pause lasts when nobody says; of the site and units; 0: the layer's beneath
+	Gone          bool                   `protobuf:"varint,7,opt,name=gone,proto3" json:"gone,omitempty"`                           // said by the registry when a patient is discharged: the next stay begins without it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Layer) Reset() {
+	*x = Layer{}
+	mi := &file_registry_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Layer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Layer) ProtoMessage() {}
+
+func (x *Layer) ProtoReflect() protoreflect.Message {
+	mi := &file_registry_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Layer.ProtoReflect.Descriptor instead.
+func (*Layer) Descriptor() ([]byte, []int) {
+	return file_registry_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Layer) GetOf() string {
+	if x != nil {
+		return x.Of
+	}
+	return ""
+}
+
+func (x *Layer) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *Layer) GetLimits() []*Limit {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Layer) GetRules() []*Rule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *Layer) GetLethalOff() []string {
+	if x != nil {
+		return x.LethalOff
+	}
+	return nil
+}
+
+func (x *Layer) GetPauseS() float64 {
+	if x != nil {
+		return x.PauseS
+	}
+	return 0
+}
+
+func (x *Layer) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
+}
+
+// Bounds are what the site lets units and patients set. The site itself, and its
+// profiles, are bound by what is built in alone (topics.BuiltIns).
+type Bounds struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bounds        []*Bound               `protobuf:"bytes,1,rep,name=bounds,proto3" json:"bounds,omitempty"`
+	PauseMaxS     float64                `protobuf:"fixed64,2,opt,name=pause_max_s,json=pauseMaxS,proto3" json:"pause_max_s,omitempty"` // 0: 10 min
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Bounds) Reset() {
+	*x = Bounds{}
+	mi := &file_registry_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Bounds) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Bounds) ProtoMessage() {}
+
+func (x *Bounds) ProtoReflect() protoreflect.Message {
+	mi := &file_registry_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Bounds.ProtoReflect.Descriptor instead.
+func (*Bounds) Descriptor() ([]byte, []int) {
+	return file_registry_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Bounds) GetBounds() []*Bound {
+	if x != nil {
+		return x.Bounds
+	}
+	return nil
+}
+
+func (x *Bounds) GetPauseMaxS() float64 {
+	if x != nil {
+		return x.PauseMaxS
+	}
+	return 0
+}
+
+type Bound struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	From          float64                `protobuf:"fixed64,2,opt,name=from,proto3" json:"from,omitempty"` // of the value; 0 and 0 where it cannot be set
+	To            float64                `protobuf:"fixed64,3,opt,name=to,proto3" json:"to,omitempty"`
+	MayBeOff      bool                   `protobuf:"varint,4,opt,name=may_be_off,json=mayBeOff,proto3" json:"may_be_off,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Bound) Reset() {
+	*x = Bound{}
+	mi := &file_registry_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Bound) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Bound) ProtoMessage() {}
+
+func (x *Bound) ProtoReflect() protoreflect.Message {
+	mi := &file_registry_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Bound.ProtoReflect.Descriptor instead.
+func (*Bound) Descriptor() ([]byte, []int) {
+	return file_registry_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Bound) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *Bound) GetFrom() float64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Bound) GetTo() float64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *Bound) GetMayBeOff() bool {
+	if x != nil {
+		return x.MayBeOff
+	}
+	return false
+}
+
+// Profile is a named set of limits: adult, paediatric, neonate, post-surgery and
+// paced are built in.
+type Profile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Limits        []*Limit               `protobuf:"bytes,2,rep,name=limits,proto3" json:"limits,omitempty"`
+	Gone          bool                   `protobuf:"varint,3,opt,name=gone,proto3" json:"gone,omitempty"`
+	AgeGroup      AgeGroup               `protobuf:"varint,4,opt,name=age_group,json=ageGroup,proto3,enum=heartwire.v1.AgeGroup" json:"age_group,omitempty"` // whom it is for: a patient of another age gets that age's built-in one above a unit's
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Profile) Reset() {
+	*x = Profile{}
+	mi := &file_registry_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Profile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Profile) ProtoMessage() {}
+
+func (x *Profile) ProtoReflect() protoreflect.Message {
+	mi := &file_registry_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Profile.ProtoReflect.Descriptor instead.
+func (*Profile) Descriptor() ([]byte, []int) {
+	return file_registry_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Profile) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Profile) GetLimits() []*Limit {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Profile) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
+}
+
+func (x *Profile) GetAgeGroup() AgeGroup {
+	if x != nil {
+		return x.AgeGroup
+	}
+	return AgeGroup_AGE_GROUP_ADULT
+}
+
+// Account is somebody who may see and do what their roles allow, in their units.
+type Account struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"` // of a person or a program, never a name
+	Roles         []string               `protobuf:"bytes,2,rep,name=roles,proto3" json:"roles,omitempty"`     // viewer, nurse, doctor, admin, service
+	Units         []string               `protobuf:"bytes,3,rep,name=units,proto3" json:"units,omitempty"`     // *: all of them
+	Gone          bool                   `protobuf:"varint,4,opt,name=gone,proto3" json:"gone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Account) Reset() {
+	*x = Account{}
+	mi := &file_registry_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Account) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Account) ProtoMessage() {}
+
+func (x *Account) ProtoReflect() protoreflect.Message {
+	mi := &file_registry_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Account.ProtoReflect.Descriptor instead.
+func (*Account) Descriptor() ([]byte, []int) {
+	return file_registry_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Account) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *Account) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *Account) GetUnits() []string {
+	if x != nil {
+		return x.Units
+	}
+	return nil
+}
+
+func (x *Account) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
+}
+
 type Bind struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
@@ -289,7 +709,7 @@ type Bind struct {
 
 func (x *Bind) Reset() {
 	*x = Bind{}
-	mi := &file_registry_proto_msgTypes[2]
+	mi := &file_registry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -301,7 +721,7 @@ func (x *Bind) String() string {
 func (*Bind) ProtoMessage() {}
 
 func (x *Bind) ProtoReflect() protoreflect.Message {
-	mi := &file_registry_proto_msgTypes[2]
+	mi := &file_registry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -314,7 +734,7 @@ func (x *Bind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bind.ProtoReflect.Descriptor instead.
 func (*Bind) Descriptor() ([]byte, []int) {
-	return file_registry_proto_rawDescGZIP(), []int{2}
+	return file_registry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Bind) GetDevice() string {
@@ -348,7 +768,7 @@ type Unbind struct {
 
 func (x *Unbind) Reset() {
 	*x = Unbind{}
-	mi := &file_registry_proto_msgTypes[3]
+	mi := &file_registry_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -360,7 +780,7 @@ func (x *Unbind) String() string {
 func (*Unbind) ProtoMessage() {}
 
 func (x *Unbind) ProtoReflect() protoreflect.Message {
-	mi := &file_registry_proto_msgTypes[3]
+	mi := &file_registry_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -373,7 +793,7 @@ func (x *Unbind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unbind.ProtoReflect.Descriptor instead.
 func (*Unbind) Descriptor() ([]byte, []int) {
-	return file_registry_proto_rawDescGZIP(), []int{3}
+	return file_registry_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Unbind) GetDevice() string {
@@ -393,7 +813,7 @@ func (x *Unbind) GetAtUs() int64 {
 // Setting is a record of the topic settings: the newest version of one object.
 type Setting struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
-	Object  string                 `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`    // the key: site, unit/4W, patient/p01, device/patch-01, limits/p01, outcome/<request>
+	Object  string                 `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`    // the key: site, unit/4W, patient/p01, device/patch-01, limits/p01, layer/patient/p01, bounds, profile/dialysis, account/nurse-7, outcome/<request>
 	Version uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // of the site's settings as a whole; only rises
 	Author  string                 `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`
 	TimeUs  int64                  `protobuf:"varint,4,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`
@@ -403,6 +823,10 @@ type Setting struct {
 	//	*Setting_Device
 	//	*Setting_Outcome
 	//	*Setting_Limits
+	//	*Setting_Layer
+	//	*Setting_Bounds
+	//	*Setting_Profile
+	//	*Setting_Account
 	Kind          isSetting_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -410,7 +834,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_registry_proto_msgTypes[4]
+	mi := &file_registry_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -422,7 +846,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_registry_proto_msgTypes[4]
+	mi := &file_registry_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -435,7 +859,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_registry_proto_rawDescGZIP(), []int{4}
+	return file_registry_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Setting) GetObject() string {
@@ -509,6 +933,42 @@ func (x *Setting) GetLimits() *Limits {
 	return nil
 }
 
+func (x *Setting) GetLayer() *Layer {
+	if x != nil {
+		if x, ok := x.Kind.(*Setting_Layer); ok {
+			return x.Layer
+		}
+	}
+	return nil
+}
+
+func (x *Setting) GetBounds() *Bounds {
+	if x != nil {
+		if x, ok := x.Kind.(*Setting_Bounds); ok {
+			return x.Bounds
+		}
+	}
+	return nil
+}
+
+func (x *Setting) GetProfile() *Profile {
+	if x != nil {
+		if x, ok := x.Kind.(*Setting_Profile); ok {
+			return x.Profile
+		}
+	}
+	return nil
+}
+
+func (x *Setting) GetAccount() *Account {
+	if x != nil {
+		if x, ok := x.Kind.(*Setting_Account); ok {
+			return x.Account
+		}
+	}
+	return nil
+}
+
 type isSetting_Kind interface {
 	isSetting_Kind()
 }
@@ -529,6 +989,22 @@ type Setting_Limits struct {
 	Limits *Limits `protobuf:"bytes,8,opt,name=limits,proto3,oneof"` // the whole set in force for limits/<patient>
 }
 
+type Setting_Layer struct {
+	Layer *Layer `protobuf:"bytes,9,opt,name=layer,proto3,oneof"` // layer/site, layer/unit/4W, layer/patient/p01
+}
+
+type Setting_Bounds struct {
+	Bounds *Bounds `protobuf:"bytes,10,opt,name=bounds,proto3,oneof"`
+}
+
+type Setting_Profile struct {
+	Profile *Profile `protobuf:"bytes,11,opt,name=profile,proto3,oneof"` // profile/<name>
+}
+
+type Setting_Account struct {
+	Account *Account `protobuf:"bytes,12,opt,name=account,proto3,oneof"` // account/<account>
+}
+
 func (*Setting_Patient) isSetting_Kind() {}
 
 func (*Setting_Device) isSetting_Kind() {}
@@ -536,6 +1012,14 @@ func (*Setting_Device) isSetting_Kind() {}
 func (*Setting_Outcome) isSetting_Kind() {}
 
 func (*Setting_Limits) isSetting_Kind() {}
+
+func (*Setting_Layer) isSetting_Kind() {}
+
+func (*Setting_Bounds) isSetting_Kind() {}
+
+func (*Setting_Profile) isSetting_Kind() {}
+
+func (*Setting_Account) isSetting_Kind() {}
 
 // Device is a device with its bindings, oldest first; the last 16 are kept.
 type Device struct {
@@ -548,7 +1032,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_registry_proto_msgTypes[5]
+	mi := &file_registry_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +1044,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_registry_proto_msgTypes[5]
+	mi := &file_registry_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +1057,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_registry_proto_rawDescGZIP(), []int{5}
+	return file_registry_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Device) GetDevice() string {
@@ -601,7 +1085,7 @@ type DeviceBinding struct {
 
 func (x *DeviceBinding) Reset() {
 	*x = DeviceBinding{}
-	mi := &file_registry_proto_msgTypes[6]
+	mi := &file_registry_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -613,7 +1097,7 @@ func (x *DeviceBinding) String() string {
 func (*DeviceBinding) ProtoMessage() {}
 
 func (x *DeviceBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_registry_proto_msgTypes[6]
+	mi := &file_registry_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -626,7 +1110,7 @@ func (x *DeviceBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceBinding.ProtoReflect.Descriptor instead.
 func (*DeviceBinding) Descriptor() ([]byte, []int) {
-	return file_registry_proto_rawDescGZIP(), []int{6}
+	return file_registry_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeviceBinding) GetPatient() string {
@@ -657,13 +1141,14 @@ type Outcome struct {
 	Accepted      bool                   `protobuf:"varint,2,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	Problem       string                 `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`  // what is wrong and what to do, when refused
 	Version       uint64                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"` // that is in force now
+	Code          string                 `protobuf:"bytes,5,opt,name=code,proto3" json:"code,omitempty"`        // of the problem: stale-version, out-of-bounds, unknown-patient, …
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_registry_proto_msgTypes[7]
+	mi := &file_registry_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +1160,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_registry_proto_msgTypes[7]
+	mi := &file_registry_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +1173,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_registry_proto_rawDescGZIP(), []int{7}
+	return file_registry_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Outcome) GetRequest() string {
@@ -719,12 +1204,19 @@ func (x *Outcome) GetVersion() uint64 {
 	return 0
 }
 
+func (x *Outcome) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
 var File_registry_proto protoreflect.FileDescriptor
 
 const file_registry_proto_rawDesc = "" +
 	"\n" +
-	"\x0eregistry.proto\x12\fheartwire.v1\x1a\vchart.proto\x1a\fframes.proto\x1a\n" +
-	"tick.proto\"\xea\x02\n" +
+	"\x0eregistry.proto\x12\fheartwire.v1\x1a\fframes.proto\x1a\flimits.proto\x1a\n" +
+	"tick.proto\"\xc9\x04\n" +
 	"\aRequest\x12\x12\n" +
 	"\x04site\x18\x01 \x01(\tR\x04site\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
@@ -735,7 +1227,15 @@ const file_registry_proto_rawDesc = "" +
 	"\vput_patient\x18\a \x01(\v2\x15.heartwire.v1.PatientH\x00R\n" +
 	"putPatient\x12(\n" +
 	"\x04bind\x18\b \x01(\v2\x12.heartwire.v1.BindH\x00R\x04bind\x12.\n" +
-	"\x06unbind\x18\t \x01(\v2\x14.heartwire.v1.UnbindH\x00R\x06unbind\x12(\n" +
+	"\x06unbind\x18\t \x01(\v2\x14.heartwire.v1.UnbindH\x00R\x06unbind\x122\n" +
+	"\tput_layer\x18\n" +
+	" \x01(\v2\x13.heartwire.v1.LayerH\x00R\bputLayer\x125\n" +
+	"\n" +
+	"put_bounds\x18\v \x01(\v2\x14.heartwire.v1.BoundsH\x00R\tputBounds\x128\n" +
+	"\vput_profile\x18\f \x01(\v2\x15.heartwire.v1.ProfileH\x00R\n" +
+	"putProfile\x128\n" +
+	"\vput_account\x18\r \x01(\v2\x15.heartwire.v1.AccountH\x00R\n" +
+	"putAccount\x12(\n" +
 	"\x04tick\x18\x0f \x01(\v2\x12.heartwire.v1.TickH\x00R\x04tickB\x06\n" +
 	"\x04kindB\v\n" +
 	"\t_expected\"\xca\x01\n" +
@@ -748,14 +1248,42 @@ const file_registry_proto_rawDesc = "" +
 	"\tage_group\x18\x06 \x01(\x0e2\x16.heartwire.v1.AgeGroupR\bageGroup\x12\x1e\n" +
 	"\n" +
 	"discharged\x18\a \x01(\bR\n" +
-	"discharged\"M\n" +
+	"discharged\"\xd4\x01\n" +
+	"\x05Layer\x12\x0e\n" +
+	"\x02of\x18\x01 \x01(\tR\x02of\x12\x18\n" +
+	"\aprofile\x18\x02 \x01(\tR\aprofile\x12+\n" +
+	"\x06limits\x18\x03 \x03(\v2\x13.heartwire.v1.LimitR\x06limits\x12(\n" +
+	"\x05rules\x18\x04 \x03(\v2\x12.heartwire.v1.RuleR\x05rules\x12\x1d\n" +
+	"\n" +
+	"lethal_off\x18\x05 \x03(\tR\tlethalOff\x12\x17\n" +
+	"\apause_s\x18\x06 \x01(\x01R\x06pauseS\x12\x12\n" +
+	"\x04gone\x18\a \x01(\bR\x04gone\"U\n" +
+	"\x06Bounds\x12+\n" +
+	"\x06bounds\x18\x01 \x03(\v2\x13.heartwire.v1.BoundR\x06bounds\x12\x1e\n" +
+	"\vpause_max_s\x18\x02 \x01(\x01R\tpauseMaxS\"]\n" +
+	"\x05Bound\x12\x12\n" +
+	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x01R\x04from\x12\x0e\n" +
+	"\x02to\x18\x03 \x01(\x01R\x02to\x12\x1c\n" +
+	"\n" +
+	"may_be_off\x18\x04 \x01(\bR\bmayBeOff\"\x93\x01\n" +
+	"\aProfile\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12+\n" +
+	"\x06limits\x18\x02 \x03(\v2\x13.heartwire.v1.LimitR\x06limits\x12\x12\n" +
+	"\x04gone\x18\x03 \x01(\bR\x04gone\x123\n" +
+	"\tage_group\x18\x04 \x01(\x0e2\x16.heartwire.v1.AgeGroupR\bageGroup\"c\n" +
+	"\aAccount\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x14\n" +
+	"\x05roles\x18\x02 \x03(\tR\x05roles\x12\x14\n" +
+	"\x05units\x18\x03 \x03(\tR\x05units\x12\x12\n" +
+	"\x04gone\x18\x04 \x01(\bR\x04gone\"M\n" +
 	"\x04Bind\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x18\n" +
 	"\apatient\x18\x02 \x01(\tR\apatient\x12\x13\n" +
 	"\x05at_us\x18\x03 \x01(\x03R\x04atUs\"5\n" +
 	"\x06Unbind\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x13\n" +
-	"\x05at_us\x18\x02 \x01(\x03R\x04atUs\"\xba\x02\n" +
+	"\x05at_us\x18\x02 \x01(\x03R\x04atUs\"\xfd\x03\n" +
 	"\aSetting\x12\x16\n" +
 	"\x06object\x18\x01 \x01(\tR\x06object\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x16\n" +
@@ -764,7 +1292,12 @@ const file_registry_proto_rawDesc = "" +
 	"\apatient\x18\x05 \x01(\v2\x15.heartwire.v1.PatientH\x00R\apatient\x12.\n" +
 	"\x06device\x18\x06 \x01(\v2\x14.heartwire.v1.DeviceH\x00R\x06device\x121\n" +
 	"\aoutcome\x18\a \x01(\v2\x15.heartwire.v1.OutcomeH\x00R\aoutcome\x12.\n" +
-	"\x06limits\x18\b \x01(\v2\x14.heartwire.v1.LimitsH\x00R\x06limitsB\x06\n" +
+	"\x06limits\x18\b \x01(\v2\x14.heartwire.v1.LimitsH\x00R\x06limits\x12+\n" +
+	"\x05layer\x18\t \x01(\v2\x13.heartwire.v1.LayerH\x00R\x05layer\x12.\n" +
+	"\x06bounds\x18\n" +
+	" \x01(\v2\x14.heartwire.v1.BoundsH\x00R\x06bounds\x121\n" +
+	"\aprofile\x18\v \x01(\v2\x15.heartwire.v1.ProfileH\x00R\aprofile\x121\n" +
+	"\aaccount\x18\f \x01(\v2\x15.heartwire.v1.AccountH\x00R\aaccountB\x06\n" +
 	"\x04kind\"Y\n" +
 	"\x06Device\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x127\n" +
@@ -772,12 +1305,13 @@ const file_registry_proto_rawDesc = "" +
 	"\rDeviceBinding\x12\x18\n" +
 	"\apatient\x18\x01 \x01(\tR\apatient\x12\x17\n" +
 	"\afrom_us\x18\x02 \x01(\x03R\x06fromUs\x12\x19\n" +
-	"\buntil_us\x18\x03 \x01(\x03R\auntilUs\"s\n" +
+	"\buntil_us\x18\x03 \x01(\x03R\auntilUs\"\x87\x01\n" +
 	"\aOutcome\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\tR\arequest\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\bR\baccepted\x12\x18\n" +
 	"\aproblem\x18\x03 \x01(\tR\aproblem\x12\x18\n" +
-	"\aversion\x18\x04 \x01(\x04R\aversionB\x12Z\x10heartwire/topicsb\x06proto3"
+	"\aversion\x18\x04 \x01(\x04R\aversion\x12\x12\n" +
+	"\x04code\x18\x05 \x01(\tR\x04codeB\x12Z\x10heartwire/topicsb\x06proto3"
 
 var (
 	file_registry_proto_rawDescOnce sync.Once
@@ -791,36 +1325,56 @@ func file_registry_proto_rawDescGZIP() []byte {
 	return file_registry_proto_rawDescData
 }
 
-var file_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_registry_proto_goTypes = []any{
 	(*Request)(nil),       // 0: heartwire.v1.Request
 	(*Patient)(nil),       // 1: heartwire.v1.Patient
-	(*Bind)(nil),          // 2: heartwire.v1.Bind
-	(*Unbind)(nil),        // 3: heartwire.v1.Unbind
-	(*Setting)(nil),       // 4: heartwire.v1.Setting
-	(*Device)(nil),        // 5: heartwire.v1.Device
-	(*DeviceBinding)(nil), // 6: heartwire.v1.DeviceBinding
-	(*Outcome)(nil),       // 7: heartwire.v1.Outcome
-	(*Tick)(nil),          // 8: heartwire.v1.Tick
-	(AgeGroup)(0),         // 9: heartwire.v1.AgeGroup
-	(*Limits)(nil),        // 10: heartwire.v1.Limits
+	(*Layer)(nil),         // 2: heartwire.v1.Layer
+	(*Bounds)(nil),        // 3: heartwire.v1.Bounds
+	(*Bound)(nil),         // 4: heartwire.v1.Bound
+	(*Profile)(nil),       // 5: heartwire.v1.Profile
+	(*Account)(nil),       // 6: heartwire.v1.Account
+	(*Bind)(nil),          // 7: heartwire.v1.Bind
+	(*Unbind)(nil),        // 8: heartwire.v1.Unbind
+	(*Setting)(nil),       // 9: heartwire.v1.Setting
+	(*Device)(nil),        // 10: heartwire.v1.Device
+	(*DeviceBinding)(nil), // 11: heartwire.v1.DeviceBinding
+	(*Outcome)(nil),       // 12: heartwire.v1.Outcome
+	(*Tick)(nil),          // 13: heartwire.v1.Tick
+	(AgeGroup)(0),         // 14: heartwire.v1.AgeGroup
+	(*Limit)(nil),         // 15: heartwire.v1.Limit
+	(*Rule)(nil),          // 16: heartwire.v1.Rule
+	(*Limits)(nil),        // 17: heartwire.v1.Limits
 }
 var file_registry_proto_depIdxs = []int32{
 	1,  // 0: heartwire.v1.Request.put_patient:type_name -> heartwire.v1.Patient
-	2,  // 1: heartwire.v1.Request.bind:type_name -> heartwire.v1.Bind
-	3,  // 2: heartwire.v1.Request.unbind:type_name -> heartwire.v1.Unbind
-	8,  // 3: heartwire.v1.Request.tick:type_name -> heartwire.v1.Tick
-	9,  // 4: heartwire.v1.Patient.age_group:type_name -> heartwire.v1.AgeGroup
-	1,  // 5: heartwire.v1.Setting.patient:type_name -> heartwire.v1.Patient
-	5,  // 6: heartwire.v1.Setting.device:type_name -> heartwire.v1.Device
-	7,  // 7: heartwire.v1.Setting.outcome:type_name -> heartwire.v1.Outcome
-	10, // 8: heartwire.v1.Setting.limits:type_name -> heartwire.v1.Limits
-	6,  // 9: heartwire.v1.Device.bindings:type_name -> heartwire.v1.DeviceBinding
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	7,  // 1: heartwire.v1.Request.bind:type_name -> heartwire.v1.Bind
+	8,  // 2: heartwire.v1.Request.unbind:type_name -> heartwire.v1.Unbind
+	2,  // 3: heartwire.v1.Request.put_layer:type_name -> heartwire.v1.Layer
+	3,  // 4: heartwire.v1.Request.put_bounds:type_name -> heartwire.v1.Bounds
+	5,  // 5: heartwire.v1.Request.put_profile:type_name -> heartwire.v1.Profile
+	6,  // 6: heartwire.v1.Request.put_account:type_name -> heartwire.v1.Account
+	13, // 7: heartwire.v1.Request.tick:type_name -> heartwire.v1.Tick
+	14, // 8: heartwire.v1.Patient.age_group:type_name -> heartwire.v1.AgeGroup
+	15, // 9: heartwire.v1.Layer.limits:type_name -> heartwire.v1.Limit
+	16, // 10: heartwire.v1.Layer.rules:type_name -> heartwire.v1.Rule
+	4,  // 11: heartwire.v1.Bounds.bounds:type_name -> heartwire.v1.Bound
+	15, // 12: heartwire.v1.Profile.limits:type_name -> heartwire.v1.Limit
+	14, // 13: heartwire.v1.Profile.age_group:type_name -> heartwire.v1.AgeGroup
+	1,  // 14: heartwire.v1.Setting.patient:type_name -> heartwire.v1.Patient
+	10, // 15: heartwire.v1.Setting.device:type_name -> heartwire.v1.Device
+	12, // 16: heartwire.v1.Setting.outcome:type_name -> heartwire.v1.Outcome
+	17, // 17: heartwire.v1.Setting.limits:type_name -> heartwire.v1.Limits
+	2,  // 18: heartwire.v1.Setting.layer:type_name -> heartwire.v1.Layer
+	3,  // 19: heartwire.v1.Setting.bounds:type_name -> heartwire.v1.Bounds
+	5,  // 20: heartwire.v1.Setting.profile:type_name -> heartwire.v1.Profile
+	6,  // 21: heartwire.v1.Setting.account:type_name -> heartwire.v1.Account
+	11, // 22: heartwire.v1.Device.bindings:type_name -> heartwire.v1.DeviceBinding
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_registry_proto_init() }
@@ -828,20 +1382,28 @@ func file_registry_proto_init() {
 	if File_registry_proto != nil {
 		return
 	}
-	file_chart_proto_init()
 	file_frames_proto_init()
+	file_limits_proto_init()
 	file_tick_proto_init()
 	file_registry_proto_msgTypes[0].OneofWrappers = []any{
 		(*Request_PutPatient)(nil),
 		(*Request_Bind)(nil),
 		(*Request_Unbind)(nil),
+		(*Request_PutLayer)(nil),
+		(*Request_PutBounds)(nil),
+		(*Request_PutProfile)(nil),
+		(*Request_PutAccount)(nil),
 		(*Request_Tick)(nil),
 	}
-	file_registry_proto_msgTypes[4].OneofWrappers = []any{
+	file_registry_proto_msgTypes[9].OneofWrappers = []any{
 		(*Setting_Patient)(nil),
 		(*Setting_Device)(nil),
 		(*Setting_Outcome)(nil),
 		(*Setting_Limits)(nil),
+		(*Setting_Layer)(nil),
+		(*Setting_Bounds)(nil),
+		(*Setting_Profile)(nil),
+		(*Setting_Account)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -849,7 +1411,7 @@ func file_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_registry_proto_rawDesc), len(file_registry_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

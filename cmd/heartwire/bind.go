@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,13 +17,13 @@ import (
 func (a *app) bindCommand() *cobra.Command {
 	var p topics.Patient
 	var off bool
-	var author string
+	var author, age string
 	cmd := &cobra.Command{
 		Use:   "bind DEVICE PATIENT",
 		Short: "Bind a patch to a patient, or release it",
 		Long: `Bind says whose ECG a patch sends from now on. PATIENT is a pseudonym, never a
-name or a hospital number: it stands in keys and addresses. With --bed, --unit
-or --alias the patient is admitted first, or changed.
+name or a hospital number: it stands in keys and addresses. With --bed, --unit,
+--alias, --paced or --age the patient is admitted first, or changed.
 
 A patch that is bound to nobody is watched all the same, as unassigned.`,
 		Example: `  heartwire bind patch-07 p07 --unit "4 West" --bed B07 --alias "Cedar 08"
@@ -36,7 +37,12 @@ A patch that is bound to nobody is watched all the same, as unassigned.`,
 			if off {
 				asks = append(asks, &topics.Request{Kind: &topics.Request_Unbind{Unbind: &topics.Unbind{Device: args[0]}}})
 			} else {
-				if p.Unit+p.Bed+p.Alias != "" || p.Paced {
+				group, ok := topics.AgeGroup_value["AGE_GROUP_"+strings.ToUpper(age)]
+				if !ok {
+					return fmt.Errorf("--age %s: want adult, paediatric or neonate", age)
+				}
+				p.AgeGroup = topics.AgeGroup(group)
+				if p.Unit+p.Bed+p.Alias != "" || p.Paced || cmd.Flags().Changed("age") {
 					p.Patient = args[1]
 					asks = append(asks, &topics.Request{Kind: &topics.Request_PutPatient{PutPatient: &p}})
 				}
@@ -50,6 +56,7 @@ A patch that is bound to nobody is watched all the same, as unassigned.`,
 	f.StringVar(&p.Bed, "bed", "", "the bed as the page shows it")
 	f.StringVar(&p.Alias, "alias", "", "what the page calls the patient; no name")
 	f.BoolVar(&p.Paced, "paced", false, "the patient has a pacemaker")
+	f.StringVar(&age, "age", "adult", "adult, paediatric or neonate: how beats are found, and which limits hold")
 	f.BoolVar(&off, "off", false, "release the device: it becomes unassigned")
 	f.StringVar(&author, "author", "cli", "the account in whose name this is asked")
 	return cmd

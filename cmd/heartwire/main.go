@@ -90,6 +90,8 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 		{"look", a.replayCommand()},
 		{"look", a.stateCommand()},
 		{"look", a.bindCommand()},
+		{"look", a.limitsCommand()},
+		{"look", a.accountCommand()},
 		{"look", a.rejectsCommand()},
 		{"look", a.topicsCommand()},
 		{"look", a.topologyCommand()},

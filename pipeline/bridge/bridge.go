@@ -120,7 +120,6 @@ func (b *Bridge) serve(active context.Context, clock clock, key []byte) error {
 	defer stop()
 	client, err := b.kafka.NewClient(b.log, b.count,
 		kgo.ProducerLinger(b.conf.Linger),
-		kgo.ProducerBatchMaxBytes(kafka.MaxRecordBytes),
 		// By number it never waits before the ledger does; by size it holds
 		// up the source before memory ends.
 		kgo.MaxBufferedRecords(2*maxUnacked),

@@ -121,6 +121,9 @@ func (c Config) options(log *slog.Logger) ([]kgo.Opt, error) {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		// What a topic takes can be written: with the default, a checkpoint of
+		// the site's registry past 1 MB fails, and fails again, for ever.
+		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.DialTimeout(3 * time.Second),
 		// A reader holds an answer of each broker, and asks for the next.

@@ -949,7 +949,7 @@ var File_protocol_proto protoreflect.FileDescriptor
 
 const file_protocol_proto_rawDesc = "" +
 	"\n" +
-	"\x0eprotocol.proto\x12\fheartwire.v1\x1a\falarms.proto\x1a\x11annotations.proto\x1a\vchart.proto\x1a\fframes.proto\"\xcc\x01\n" +
+	"\x0eprotocol.proto\x12\fheartwire.v1\x1a\falarms.proto\x1a\x11annotations.proto\x1a\vchart.proto\x1a\fframes.proto\x1a\flimits.proto\"\xcc\x01\n" +
 	"\rClientMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x127\n" +
 	"\tsubscribe\x18\x02 \x01(\v2\x17.heartwire.v1.SubscribeH\x00R\tsubscribe\x12=\n" +

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -28,7 +29,15 @@ type site struct {
 }
 
 func newSite(t *testing.T) *site {
-	return &site{t: t, proc: processor{siteKey: siteKey}, now: start}
+	return &site{t: t, proc: processor{siteKey: siteKey, check: someRules}, now: start}
+}
+
+// someRules stands for the language of rules: it knows one mistake.
+func someRules(r *topics.Rule) error {
+	if strings.Contains(r.When, "nonsense") {
+		return errors.New("when: column 1: unknown quantity nonsense")
+	}
+	return nil
 }
 
 // ask puts a request and gives what was said about it, a line each.
@@ -36,7 +45,10 @@ func (s *site) ask(r *topics.Request) string {
 	s.t.Helper()
 	s.asked++
 	s.now += 1e6
-	r.Site, r.Author = "west", "nurse"
+	r.Site = "west"
+	if r.Author == "" {
+		r.Author = "nurse"
+	}
 	if r.Id == "" {
 		r.Id = fmt.Sprint("r", s.asked)
 	}
@@ -80,7 +92,10 @@ func (s *site) line(v proto.Message) string {
 		}
 		return fmt.Sprintf("%s %s %s at %d, other %s", b.Device, word, s.short(v.Patient), (b.AtUs-start)/1e6, s.short(b.Other))
 	case *topics.Chart:
-		return fmt.Sprintf("%s has %d limits", v.Patient, len(v.GetLimits().Limits))
+		if len(v.GetLimits().Limits) < len(topics.BuiltIns()) {
+			return fmt.Sprintf("%s has %d limits", s.short(v.Patient), len(v.GetLimits().Limits))
+		}
+		return s.short(v.Patient) + " has a whole set"
 	}
 	return fmt.Sprintf("%T", v)
 }
@@ -116,13 +131,13 @@ func expect(t *testing.T, got, want string) {
 func TestAPatchGoesFromOnePatientToTheNext(t *testing.T) {
 	s := newSite(t)
 	expect(t, s.ask(bind("a", "p1")), `refused: patient "p1" is not admitted: put the patient first`)
-	expect(t, s.ask(put(&topics.Patient{Patient: "p1", Bed: "B01"})), "patient/p1 v1\nlimits/p1 v1\np1 has 5 limits\naccepted, version 1")
-	expect(t, s.ask(put(&topics.Patient{Patient: "p2", Bed: "B02"})), "patient/p2 v2\nlimits/p2 v2\np2 has 5 limits\naccepted, version 2")
-	expect(t, s.ask(bind("a", "p1")), "device/a v3: p1 6..now\na leaves nobody-a at 6, other p1\np1 has 5 limits\na enters p1 at 6, other nobody-a\naccepted, version 3")
+	expect(t, s.ask(put(&topics.Patient{Patient: "p1", Bed: "B01"})), "patient/p1 v1\nlimits/p1 v1\np1 has a whole set\naccepted, version 1")
+	expect(t, s.ask(put(&topics.Patient{Patient: "p2", Bed: "B02"})), "patient/p2 v2\nlimits/p2 v2\np2 has a whole set\naccepted, version 2")
+	expect(t, s.ask(bind("a", "p1")), "device/a v3: p1 6..now\na leaves nobody-a at 6, other p1\np1 has a whole set\na enters p1 at 6, other nobody-a\naccepted, version 3")
 	expect(t, s.ask(bind("a", "p1")), "accepted, version 3")
-	expect(t, s.ask(bind("a", "p2")), "device/a v4: p1 6..8, p2 8..now\na leaves p1 at 8, other p2\np2 has 5 limits\na enters p2 at 8, other p1\naccepted, version 4")
+	expect(t, s.ask(bind("a", "p2")), "device/a v4: p1 6..8, p2 8..now\na leaves p1 at 8, other p2\np2 has a whole set\na enters p2 at 8, other p1\naccepted, version 4")
 	expect(t, s.ask(put(&topics.Patient{Patient: "p2", Discharged: true})),
-		"patient/p2 v5\ndevice/a v5: p1 6..8, p2 8..9\na leaves p2 at 9, other nobody-a\na enters nobody-a at 9, other p2\naccepted, version 5")
+		"patient/p2 v5\ndevice/a v5: p1 6..8, p2 8..9\na leaves p2 at 9, other nobody-a\nnobody-a has a whole set\na enters nobody-a at 9, other p2\naccepted, version 5")
 	expect(t, s.ask(bind("a", "p2")), `refused: patient "p2" is discharged: admit the patient again first`)
 	expect(t, s.ask(unbind("a")), `refused: device "a" is bound to nobody`)
 }
@@ -133,14 +148,14 @@ func TestAVersionThatIsGoneIsRefused(t *testing.T) {
 	version := uint64(1)
 	first, second := put(&topics.Patient{Patient: "p1", Bed: "B01"}), put(&topics.Patient{Patient: "p1", Bed: "B02"})
 	first.Expected, second.Expected = &version, &version
-	expect(t, s.ask(first), "patient/p1 v2\nlimits/p1 v2\np1 has 5 limits\naccepted, version 2")
+	expect(t, s.ask(first), "patient/p1 v2\nlimits/p1 v2\np1 has a whole set\naccepted, version 2")
 	expect(t, s.ask(second), "refused: version 1 was expected and 2 is in force: look again, and ask again")
 }
 
 func TestASiteThatWasSwitchedOffTakesRequestsBeforeItsFirstTick(t *testing.T) {
 	s := newSite(t)
 	s.state.Wall = start - (30 * 24 * time.Hour).Microseconds()
-	expect(t, s.ask(put(&topics.Patient{Patient: "p1"})), "patient/p1 v1\nlimits/p1 v1\np1 has 5 limits\naccepted, version 1")
+	expect(t, s.ask(put(&topics.Patient{Patient: "p1"})), "patient/p1 v1\nlimits/p1 v1\np1 has a whole set\naccepted, version 1")
 }
 
 // Of any requests that name a version, those win that saw the one in force:
@@ -161,7 +176,7 @@ func TestOneRequestWinsEachVersion(t *testing.T) {
 			if won != (saw == inForce) {
 				t.Fatalf("version %d in force, %d seen, accepted: %v", inForce, saw, won)
 			}
-			if now := s.state.patient("p1"); now != nil && now.Version < inForce || won && now.Version == inForce {
+			if now := find(s.state.Patients, "p1"); now != nil && now.Version < inForce || won && now.Version == inForce {
 				t.Fatalf("accepted: %v, version %d after %d", won, now.Version, inForce)
 			} else if now != nil {
 				inForce = now.Version
@@ -174,7 +189,11 @@ func FuzzRequest(f *testing.F) {
 	for _, r := range []*topics.Request{
 		put(&topics.Patient{Patient: "p1", Bed: "B01", Paced: true}), put(&topics.Patient{Patient: "p1", Discharged: true}),
 		bind("a", "p1"), unbind("a"), {},
+		lay("patient/p1", "nuisance", limit(topics.RuleHRHigh, 130, 10)), {Kind: &topics.Request_PutAccount{PutAccount: &topics.Account{Account: "n7", Roles: []string{"nurse"}, Units: []string{"*"}}}},
+		{Reason: "policy", Kind: &topics.Request_PutBounds{PutBounds: &topics.Bounds{Bounds: []*topics.Bound{{Rule: topics.RuleHRHigh, From: 90, To: 160}}}}},
+		{Reason: "policy", Kind: &topics.Request_PutProfile{PutProfile: &topics.Profile{Name: "dialysis", Limits: []*topics.Limit{limit(topics.RuleHRLow, 45, 3)}}}},
 	} {
+		r.Author = "nurse"
 		r.Site, r.Id, r.TimeUs = "west", "r1", start
 		b, err := proto.Marshal(r)
 		if err != nil {
@@ -221,7 +240,7 @@ func TestARepeatedRequestIsDoneOnce(t *testing.T) {
 	again := bind("a", "p1")
 	again.Id = "same"
 	expect(t, s.ask(again), "accepted, version 3")
-	if b := s.state.device("a").open(); b.Patient != "p2" {
+	if b := find(s.state.Devices, "a").open(); b.Patient != "p2" {
 		t.Errorf("the repeat moved the device back to %s", b.Patient)
 	}
 }
@@ -231,7 +250,7 @@ func TestAPacemakerIsToldToMeasuring(t *testing.T) {
 	s.ask(put(&topics.Patient{Patient: "p1"}))
 	s.ask(bind("a", "p1"))
 	expect(t, s.ask(put(&topics.Patient{Patient: "p1", Paced: true})),
-		"patient/p1 v3\nlimits/p1 v3\np1 has 5 limits\na enters p1 at 3, other \naccepted, version 3")
+		"patient/p1 v3\nlimits/p1 v3\np1 has a whole set\na enters p1 at 3, other \naccepted, version 3")
 }
 
 func TestBadRequestsAreRefusedInWords(t *testing.T) {
@@ -301,15 +320,15 @@ func TestWhatHoldsIsSaidAgainDaily(t *testing.T) {
 }
 
 func TestConformance(t *testing.T) {
-	stage, err := New(Config{SiteKey: siteKey})
+	stage, err := New(Config{SiteKey: siteKey, CheckRule: someRules})
 	if err != nil {
 		t.Fatal(err)
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var log []topics.Record[*topics.Request]
-	for i := range 300 {
+	for i := range 400 {
 		r := &topics.Request{}
-		switch rnd.IntN(5) {
+		switch rnd.IntN(7) {
 		case 0:
 			r = put(&topics.Patient{Patient: fmt.Sprint("p", rnd.IntN(4)), Bed: fmt.Sprint("B", rnd.IntN(3)), Discharged: rnd.IntN(8) == 0, Paced: rnd.IntN(4) == 0})
 		case 1, 2:
@@ -318,9 +337,11 @@ func TestConformance(t *testing.T) {
 			r = unbind(string("ab"[rnd.IntN(2)]))
 		case 4:
 			r.Kind = &topics.Request_Tick{Tick: &topics.Tick{N: uint64(i + 1), Owner: 1, ElapsedUs: 5e6, WallUs: start + int64(i)*1e6}}
+		case 5, 6:
+			r = anyChange(rnd, start+int64(i)*1e6)
 		}
 		if r.GetTick() == nil {
-			r.Site, r.Id, r.TimeUs = "west", fmt.Sprint("r", rnd.IntN(280)), start+int64(i)*1e6
+			r.Site, r.Author, r.Id, r.TimeUs = "west", "nurse", fmt.Sprint("r", rnd.IntN(380)), start+int64(i)*1e6
 		}
 		log = append(log, topics.Record[*topics.Request]{Key: topics.Key(r.GetSite()), Value: r})
 	}

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -23,7 +22,7 @@ func (t *turn) putPatient(p *topics.Patient) error {
 		return err
 	}
 	s := t.state
-	old := s.patient(p.Patient)
+	old := find(s.Patients, p.Patient)
 	var version uint64
 	if old != nil {
 		version = old.Version
@@ -43,20 +42,24 @@ func (t *turn) putPatient(p *topics.Patient) error {
 		}
 	}
 	remeasure := old != nil && (old.Paced != now.Paced || old.AgeGroup != now.AgeGroup)
-	s.putPatient(now)
+	s.Patients = insert(s.Patients, now)
 	set := t.setting("patient/" + p.Patient)
 	set.Kind = &topics.Setting_Patient{Patient: now.record()}
 	t.say(set)
 	if now.Discharged {
+		t.forgetLayer(p.Patient)
 		for _, d := range s.boundTo(p.Patient) {
 			t.move(d, "", t.soon())
 		}
 		return nil
 	}
+	if err := s.checkSets(place{kind: topics.LayerPatient, name: p.Patient}); err != nil {
+		return err
+	}
 	limits := t.setting("limits/" + p.Patient)
-	limits.Kind = &topics.Setting_Limits{Limits: now.limits(false)}
+	limits.Kind = &topics.Setting_Limits{Limits: s.limits(&now)}
 	t.say(limits)
-	t.say(now.limitsChart(t.req.TimeUs, false))
+	t.say(chart(p.Patient, t.req.TimeUs, s.limits(&now)))
 	if remeasure {
 		for _, d := range s.boundTo(p.Patient) {
 			t.say(t.processor.binding(s, d.Name, p.Patient, t.req.TimeUs))
@@ -65,23 +68,52 @@ func (t *turn) putPatient(p *topics.Patient) error {
 	return nil
 }
 
+// forgetLayer ends what was set of a patient: whoever is admitted again begins
+// without it.
+func (t *turn) forgetLayer(patient string) {
+	of := "patient/" + patient
+	if l := find(t.state.Layers, of); l != nil {
+		t.state.Layers = without(t.state.Layers, of)
+		t.state.schedule()
+		t.say(t.layerSetting(&topics.Layer{Of: of, Gone: true}))
+	}
+}
+
 func checkPatient(p *topics.Patient) error {
 	if !pseudonym.MatchString(p.GetPatient()) {
-		return fmt.Errorf("patient %q: a pseudonym is 1 to 64 letters, digits, dots, dashes or underscores", p.GetPatient())
+		return refuse(CodeBadName, "patient %q: a pseudonym is 1 to 64 letters, digits, dots, dashes or underscores", p.GetPatient())
 	}
 	if strings.HasPrefix(p.Patient, "u-") {
-		return fmt.Errorf("patient %q: what begins with u- names devices bound to nobody; choose another pseudonym", p.Patient)
+		return refuse(CodeBadName, "patient %q: what begins with u- names devices bound to nobody; choose another pseudonym", p.Patient)
 	}
 	for _, f := range []struct{ name, text string }{{"unit", p.Unit}, {"bed", p.Bed}, {"alias", p.Alias}} {
-		if n := utf8.RuneCountInString(f.text); n > maxAlias {
-			return fmt.Errorf("%s: %d characters, and a tile shows %d", f.name, n, maxAlias)
-		}
-		if !utf8.ValidString(f.text) || strings.ContainsFunc(f.text, unicode.IsControl) {
-			return fmt.Errorf("%s: leave out control characters", f.name)
+		if err := checkText(f.name, f.text); err != nil {
+			return err
 		}
 	}
-	if _, ok := topics.AgeGroup_name[int32(p.AgeGroup)]; !ok {
-		return fmt.Errorf("age_group: %d is none that this registry knows", p.AgeGroup)
+	return checkAge(p.AgeGroup)
+}
+
+func checkText(name, text string) error {
+	if n := utf8.RuneCountInString(text); n > maxAlias {
+		return refuse(CodeBadName, "%s: %d characters, and a tile shows %d", name, n, maxAlias)
+	}
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		return refuse(CodeBadName, "%s: leave out control characters", name)
+	}
+	return nil
+}
+
+func checkUnit(unit string) error {
+	if unit == "" || unit == "*" {
+		return refuse(CodeBadName, "unit %q: name the unit", unit)
+	}
+	return checkText("unit", unit)
+}
+
+func checkAge(age topics.AgeGroup) error {
+	if _, ok := topics.AgeGroup_name[int32(age)]; !ok {
+		return refuse(CodeBadRequest, "age_group: %d is none that this registry knows", age)
 	}
 	return nil
 }
@@ -89,7 +121,7 @@ func checkPatient(p *topics.Patient) error {
 func checkDevice(device string) error {
 	if device == "" || len(device) > maxName || !utf8.ValidString(device) ||
 		strings.ContainsAny(device, "+#/") || strings.ContainsFunc(device, unicode.IsControl) {
-		return fmt.Errorf("device %q: a device's name has 1 to 64 bytes without + # / and control characters", device)
+		return refuse(CodeBadName, "device %q: a device's name has 1 to 64 bytes without + # / and control characters", device)
 	}
 	return nil
 }
@@ -98,12 +130,12 @@ func (t *turn) bind(b *topics.Bind) error {
 	if err := checkDevice(b.GetDevice()); err != nil {
 		return err
 	}
-	p := t.state.patient(b.GetPatient())
+	p := find(t.state.Patients, b.GetPatient())
 	switch {
 	case p == nil:
-		return fmt.Errorf("patient %q is not admitted: put the patient first", b.GetPatient())
+		return refuse(CodeUnknownPatient, "patient %q is not admitted: put the patient first", b.GetPatient())
 	case p.Discharged:
-		return fmt.Errorf("patient %q is discharged: admit the patient again first", b.GetPatient())
+		return refuse(CodeDischarged, "patient %q is discharged: admit the patient again first", b.GetPatient())
 	}
 	return t.rebind(b.Device, b.Patient, b.AtUs)
 }
@@ -112,15 +144,15 @@ func (t *turn) unbind(u *topics.Unbind) error {
 	if err := checkDevice(u.GetDevice()); err != nil {
 		return err
 	}
-	if d := t.state.device(u.Device); d == nil || d.open() == nil {
-		return fmt.Errorf("device %q is bound to nobody", u.Device)
+	if d := find(t.state.Devices, u.Device); d == nil || d.open() == nil {
+		return refuse(CodeNotBound, "device %q is bound to nobody", u.Device)
 	}
 	return t.rebind(u.Device, "", u.AtUs)
 }
 
 // rebind gives a device to a patient, or to nobody.
 func (t *turn) rebind(device, patient string, at int64) error {
-	d := t.state.device(device)
+	d := find(t.state.Devices, device)
 	if d == nil {
 		d = &deviceState{Name: device}
 	}
@@ -131,18 +163,18 @@ func (t *turn) rebind(device, patient string, at int64) error {
 		at = t.soon()
 	}
 	if at > t.soon() {
-		return fmt.Errorf("at: a binding begins at once or in the past, and this is %s ahead", topics.MicroTime(at).Sub(topics.MicroTime(t.req.TimeUs)))
+		return refuse(CodeBadTime, "at: a binding begins at once or in the past, and this is %s ahead", topics.MicroTime(at).Sub(topics.MicroTime(t.req.TimeUs)))
 	}
 	if open := d.open(); open != nil {
 		if open.Patient == patient {
 			return nil
 		}
 		if at < open.From {
-			return fmt.Errorf("at: the present binding began at %s, and what was bound before cannot be bound again",
+			return refuse(CodeBadTime, "at: the present binding began at %s, and what was bound before cannot be bound again",
 				topics.MicroTime(open.From).Format("2006-01-02 15:04:05Z"))
 		}
 	} else if n := len(d.Bindings); n > 0 && at < d.Bindings[n-1].Until {
-		return fmt.Errorf("at: the last binding ended at %s, and what was bound before cannot be bound again",
+		return refuse(CodeBadTime, "at: the last binding ended at %s, and what was bound before cannot be bound again",
 			topics.MicroTime(d.Bindings[n-1].Until).Format("2006-01-02 15:04:05Z"))
 	}
 	t.move(d, patient, at)
@@ -172,14 +204,16 @@ func (t *turn) move(d *deviceState, patient string, at int64) {
 	to := t.key(d.Name, patient)
 	next := d.moved(patient, at)
 	next.Version = t.version
-	s.putDevice(next)
+	s.Devices = insert(s.Devices, next)
 	set := t.setting("device/" + d.Name)
 	set.Kind = &topics.Setting_Device{Device: next.record()}
 	t.say(set)
 	t.say(&topics.Frame{Patient: from, Kind: &topics.Frame_Binding{Binding: &topics.Binding{Device: d.Name, AtUs: at, Other: to}}})
-	if p := s.patient(patient); p != nil {
-		// Before the binding: whoever is watched is watched by these.
-		t.say(p.limitsChart(at, false))
+	// Before the binding: whoever is watched is watched by these.
+	if p := find(s.Patients, patient); p != nil {
+		t.say(chart(p.Name, at, s.limits(p)))
+	} else {
+		t.say(s.unboundLimits(t.processor, &next, at))
 	}
 	entered := t.processor.binding(s, d.Name, to, at)
 	entered.GetBinding().Other = from

@@ -2,10 +2,8 @@ package registry
 
 import (
 	"slices"
-	"strings"
 	"time"
 
-	"heartwire/stages"
 	"heartwire/topics"
 )
 
@@ -18,6 +16,35 @@ type State struct {
 	Patients []patient
 	Devices  []deviceState
 	Outcomes []outcome // the last ones, oldest first
+	Layers   []layer
+	Bounds   bounds
+	Profiles []profile
+	Accounts []account
+
+	due int64 // µs: when the next value of a layer expires; 0: none does. It follows from Layers
+}
+
+// layer, bounds, profile and account are as they were put, completed. What they
+// point to is replaced and never changed.
+type layer struct {
+	Name    string // site, unit/4W, patient/p01
+	Version uint64
+	Set     *topics.Layer
+}
+
+type bounds struct {
+	Version uint64
+	Set     *topics.Bounds // nil: none were put
+}
+
+type profile struct {
+	Version uint64
+	Set     *topics.Profile
+}
+
+type account struct {
+	Version uint64
+	Set     *topics.Account
 }
 
 type patient struct {
@@ -45,46 +72,13 @@ type outcome struct {
 	Accepted bool
 	Problem  string
 	Version  uint64
+	Code     string
 }
 
 const (
 	keepBindings = 16   // a patch that was away for long may still hold data of them
 	keepOutcomes = 1024 // requests that can be repeated without a second effect
 )
-
-func (s *State) patient(name string) *patient {
-	i, ok := slices.BinarySearchFunc(s.Patients, name, func(p patient, n string) int { return strings.Compare(p.Name, n) })
-	if !ok {
-		return nil
-	}
-	return &s.Patients[i]
-}
-
-func (s *State) putPatient(p patient) {
-	i, ok := slices.BinarySearchFunc(s.Patients, p.Name, func(p patient, n string) int { return strings.Compare(p.Name, n) })
-	if ok {
-		s.Patients[i] = p
-	} else {
-		s.Patients = slices.Insert(s.Patients, i, p)
-	}
-}
-
-func (s *State) device(name string) *deviceState {
-	i, ok := slices.BinarySearchFunc(s.Devices, name, func(d deviceState, n string) int { return strings.Compare(d.Name, n) })
-	if !ok {
-		return nil
-	}
-	return &s.Devices[i]
-}
-
-func (s *State) putDevice(d deviceState) {
-	i, ok := slices.BinarySearchFunc(s.Devices, d.Name, func(d deviceState, n string) int { return strings.Compare(d.Name, n) })
-	if ok {
-		s.Devices[i] = d
-	} else {
-		s.Devices = slices.Insert(s.Devices, i, d)
-	}
-}
 
 // boundTo are copies of the devices that a patient wears.
 func (s *State) boundTo(patient string) (out []*deviceState) {
@@ -107,8 +101,8 @@ func (s *State) answered(id string) (outcome, bool) {
 }
 
 func (s *State) remember(o outcome) {
-	if len(s.Outcomes) >= keepOutcomes {
-		s.Outcomes = slices.Delete(s.Outcomes, 0, 1)
+	if n := len(s.Outcomes); n >= keepOutcomes {
+		s.Outcomes = slices.Delete(s.Outcomes, 0, 1+n-keepOutcomes)
 	}
 	s.Outcomes = append(s.Outcomes, o)
 }
@@ -150,79 +144,9 @@ func (p *patient) record() *topics.Patient {
 	}
 }
 
-func (p *patient) limits(restated bool) *topics.Limits {
-	return &topics.Limits{Unit: p.Unit, Version: p.Version, Limits: topics.DefaultLimits(), Restated: restated}
-}
-
-func (p *patient) limitsChart(us int64, restated bool) *topics.Chart {
-	return &topics.Chart{Patient: p.Name, TimeUs: us, Kind: &topics.Chart_Limits{Limits: p.limits(restated)}}
-}
-
 func (o outcome) setting(req *topics.Request) *topics.Setting {
 	return &topics.Setting{
 		Object: "outcome/" + o.Request, Version: o.Version, Author: req.GetAuthor(), TimeUs: req.GetTimeUs(),
-		Kind: &topics.Setting_Outcome{Outcome: &topics.Outcome{Request: o.Request, Accepted: o.Accepted, Problem: o.Problem, Version: o.Version}},
+		Kind: &topics.Setting_Outcome{Outcome: &topics.Outcome{Request: o.Request, Accepted: o.Accepted, Problem: o.Problem, Version: o.Version, Code: o.Code}},
 	}
-}
-
-// AppendBinary writes the state down.
-func (s *State) AppendBinary(b []byte) ([]byte, error) {
-	e := stages.Encoder{B: b}
-	e.String(s.Site)
-	e.Uint(s.Version)
-	e.Int(s.Wall)
-	e.Int(int64(s.Since))
-	e.Uint(uint64(len(s.Patients)))
-	for _, p := range s.Patients {
-		e.String(p.Name)
-		e.Uint(p.Version)
-		e.String(p.Unit)
-		e.String(p.Bed)
-		e.String(p.Alias)
-		e.Bool(p.Paced)
-		e.Int(int64(p.AgeGroup))
-		e.Bool(p.Discharged)
-	}
-	e.Uint(uint64(len(s.Devices)))
-	for _, d := range s.Devices {
-		e.String(d.Name)
-		e.Uint(d.Version)
-		e.Uint(uint64(len(d.Bindings)))
-		for _, b := range d.Bindings {
-			e.String(b.Patient)
-			e.Int(b.From)
-			e.Int(b.Until)
-		}
-	}
-	e.Uint(uint64(len(s.Outcomes)))
-	for _, o := range s.Outcomes {
-		e.String(o.Request)
-		e.Bool(o.Accepted)
-		e.String(o.Problem)
-		e.Uint(o.Version)
-	}
-	return e.B, nil
-}
-
-// UnmarshalBinary overwrites the state with what AppendBinary wrote.
-func (s *State) UnmarshalBinary(b []byte) error {
-	d := stages.NewDecoder(b)
-	*s = State{Site: d.String(), Version: d.Uint(), Wall: d.Int(), Since: time.Duration(d.Int())}
-	for n := d.Len(8); n > 0; n-- {
-		s.Patients = append(s.Patients, patient{
-			Name: d.String(), Version: d.Uint(), Unit: d.String(), Bed: d.String(), Alias: d.String(),
-			Paced: d.Bool(), AgeGroup: topics.AgeGroup(d.Int()), Discharged: d.Bool(),
-		})
-	}
-	for n := d.Len(3); n > 0; n-- {
-		dev := deviceState{Name: d.String(), Version: d.Uint()}
-		for k := d.Len(3); k > 0; k-- {
-			dev.Bindings = append(dev.Bindings, binding{Patient: d.String(), From: d.Int(), Until: d.Int()})
-		}
-		s.Devices = append(s.Devices, dev)
-	}
-	for n := d.Len(4); n > 0; n-- {
-		s.Outcomes = append(s.Outcomes, outcome{Request: d.String(), Accepted: d.Bool(), Problem: d.String(), Version: d.Uint()})
-	}
-	return d.Err()
 }

@@ -104,6 +104,12 @@ func ask(t *testing.T, log chaos.Log) (asked []string) {
 		case 3:
 			q.Kind = &topics.Request_Unbind{Unbind: &topics.Unbind{Device: fmt.Sprint("d", n%5)}}
 		}
+		if n%8 == 7 { // a limit of the site's, which a tick takes away again
+			q.Reason = "policy"
+			q.Kind = &topics.Request_PutLayer{PutLayer: &topics.Layer{Of: topics.LayerSite, Limits: []*topics.Limit{
+				{Rule: topics.RuleHRHigh, Value: float64(125 + n%8), DurationS: 3, ExpiresUs: at + 3_000_000},
+			}}}
+		}
 		write(t, log, topics.Requests, q, topics.Origin{Source: "ask", Offset: int64(n)}, 0)
 		write(t, log, topics.Requests, topics.Requests.Wrap(&topics.Tick{N: n + 1, Owner: 1, ElapsedUs: 1_000_000, WallUs: at}), topics.Origin{Source: "clock"}, 0)
 		asked = append(asked, q.Id)

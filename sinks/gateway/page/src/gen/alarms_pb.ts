@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Limit, Priority } from "./limits_pb";
+import { file_limits } from "./limits_pb";
 import type { Tick } from "./tick_pb";
 import { file_tick } from "./tick_pb";
 import type { Message } from "@bufbuild/protobuf";
@@ -12,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file alarms.proto.
  */
 export const file_alarms: GenFile = /*@__PURE__*/
-  fileDesc("CgxhbGFybXMucHJvdG8SDGhlYXJ0d2lyZS52MSKAAQoFQWxhcm0SDwoHcGF0aWVudBgBIAEoCRIPCgd0aW1lX3VzGAIgASgDEikKBXN0YXRlGAMgASgLMhguaGVhcnR3aXJlLnYxLkFsYXJtU3RhdGVIABIiCgR0aWNrGA8gASgLMhIuaGVhcnR3aXJlLnYxLlRpY2tIAEIGCgRraW5kIpgDCgpBbGFybVN0YXRlEgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDAoEcnVsZRgDIAEoCRIUCgxydWxlX3ZlcnNpb24YBCABKA0SKAoIcHJpb3JpdHkYBSABKA4yFi5oZWFydHdpcmUudjEuUHJpb3JpdHkSEQoJdGVjaG5pY2FsGAYgASgIEi8KCWNvbmRpdGlvbhgHIAEoDjIcLmhlYXJ0d2lyZS52MS5BbGFybUNvbmRpdGlvbhIMCgR0ZXh0GAggASgJEg0KBXZhbHVlGAkgASgBEg0KBWxpbWl0GAogASgBEgwKBHVuaXQYCyABKAkSDAoEbGVhZBgMIAEoCRIPCgdxdWFsaXR5GA0gASgBEhAKCG9uc2V0X3VzGA4gASgDEhEKCXJhaXNlZF91cxgPIAEoAxIQCghlbmRlZF91cxgQIAEoAxISCgplbmRfcmVhc29uGBEgASgJEhAKCHJlc3RhdGVkGBIgASgIEg0KBXdvcnN0GBMgASgBEhYKDmxpbWl0c192ZXJzaW9uGBQgASgEKl4KCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASEAoMUFJJT1JJVFlfTE9XEAESEwoPUFJJT1JJVFlfTUVESVVNEAISEQoNUFJJT1JJVFlfSElHSBADKoUBCg5BbGFybUNvbmRpdGlvbhIfChtBTEFSTV9DT05ESVRJT05fVU5TUEVDSUZJRUQQABIaChZBTEFSTV9DT05ESVRJT05fQUNUSVZFEAESGwoXQUxBUk1fQ09ORElUSU9OX0xBVENIRUQQAhIZChVBTEFSTV9DT05ESVRJT05fRU5ERUQQA0ISWhBoZWFydHdpcmUvdG9waWNzYgZwcm90bzM", [file_tick]);
+  fileDesc("CgxhbGFybXMucHJvdG8SDGhlYXJ0d2lyZS52MSKKAgoFQWxhcm0SDwoHcGF0aWVudBgBIAEoCRIPCgd0aW1lX3VzGAIgASgDEikKBXN0YXRlGAMgASgLMhguaGVhcnR3aXJlLnYxLkFsYXJtU3RhdGVIABIuCgdvdXRjb21lGAQgASgLMhsuaGVhcnR3aXJlLnYxLkFuc3dlck91dGNvbWVIABIoCgdzaWxlbmNlGAUgASgLMhUuaGVhcnR3aXJlLnYxLlNpbGVuY2VIABIuCgpzdXBwcmVzc2VkGAYgASgLMhguaGVhcnR3aXJlLnYxLlN1cHByZXNzZWRIABIiCgR0aWNrGA8gASgLMhIuaGVhcnR3aXJlLnYxLlRpY2tIAEIGCgRraW5kIsAFCgpBbGFybVN0YXRlEgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDAoEcnVsZRgDIAEoCRIUCgxydWxlX3ZlcnNpb24YBCABKA0SKAoIcHJpb3JpdHkYBSABKA4yFi5oZWFydHdpcmUudjEuUHJpb3JpdHkSEQoJdGVjaG5pY2FsGAYgASgIEi8KCWNvbmRpdGlvbhgHIAEoDjIcLmhlYXJ0d2lyZS52MS5BbGFybUNvbmRpdGlvbhIMCgR0ZXh0GAggASgJEg0KBXZhbHVlGAkgASgBEg0KBWxpbWl0GAogASgBEgwKBHVuaXQYCyABKAkSDAoEbGVhZBgMIAEoCRIPCgdxdWFsaXR5GA0gASgBEhAKCG9uc2V0X3VzGA4gASgDEhEKCXJhaXNlZF91cxgPIAEoAxIQCghlbmRlZF91cxgQIAEoAxISCgplbmRfcmVhc29uGBEgASgJEhAKCHJlc3RhdGVkGBIgASgIEg0KBXdvcnN0GBMgASgBEhYKDmxpbWl0c192ZXJzaW9uGBQgASgEEikKBnNpZ25hbBgVIAEoDjIZLmhlYXJ0d2lyZS52MS5BbGFybVNpZ25hbBIXCg9zaWduYWxfdW50aWxfdXMYFiABKAMSNAoOcmVzcG9uc2liaWxpdHkYFyABKA4yHC5oZWFydHdpcmUudjEuUmVzcG9uc2liaWxpdHkSEwoLcmVzcG9uc2libGUYGCABKAkSJAoGY2hhbmdlGBkgASgLMhQuaGVhcnR3aXJlLnYxLkNoYW5nZRIQCghsYXRjaGluZxgaIAEoCBIrCg5saW1pdF9pbl9mb3JjZRgbIAEoCzITLmhlYXJ0d2lyZS52MS5MaW1pdBIUCgxvbnNldF9zYW1wbGUYHCABKAQSDgoGZGV2aWNlGB0gASgJEgwKBGJvb3QYHiABKAQiVwoGQ2hhbmdlEgwKBHdoYXQYASABKAkSDgoGcGVyc29uGAIgASgJEg8KB2NoYW5uZWwYAyABKAkSDgoGcmVhc29uGAQgASgJEg4KBmFuc3dlchgFIAEoCSKAAQoNQW5zd2VyT3V0Y29tZRIOCgZhbnN3ZXIYASABKAkSDQoFYWxhcm0YAiABKAkSEAoIYWNjZXB0ZWQYAyABKAgSDAoEY29kZRgEIAEoCRIPCgdwcm9ibGVtGAUgASgJEg8KB3ZlcnNpb24YBiABKA0SDgoGcGVyc29uGAcgASgJIooBCgdTaWxlbmNlEgoKAm9uGAEgASgIEg8KB3N0YW5kYnkYAiABKAgSDgoGcGVyc29uGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIPCgdmcm9tX3VzGAUgASgDEhAKCHVudGlsX3VzGAYgASgDEg0KBWVuZGVkGAcgASgJEhAKCHJlc3RhdGVkGAggASgIIq0BCgpTdXBwcmVzc2VkEgwKBHJ1bGUYASABKAkSCwoDd2h5GAIgASgJEgoKAmJ5GAMgASgJEigKCHByaW9yaXR5GAQgASgOMhYuaGVhcnR3aXJlLnYxLlByaW9yaXR5EhAKCG9uc2V0X3VzGAUgASgDEhAKCGVuZGVkX3VzGAYgASgDEg0KBXdvcnN0GAcgASgBEg0KBWxpbWl0GAggASgBEgwKBHVuaXQYCSABKAkqhQEKDkFsYXJtQ29uZGl0aW9uEh8KG0FMQVJNX0NPTkRJVElPTl9VTlNQRUNJRklFRBAAEhoKFkFMQVJNX0NPTkRJVElPTl9BQ1RJVkUQARIbChdBTEFSTV9DT05ESVRJT05fTEFUQ0hFRBACEhkKFUFMQVJNX0NPTkRJVElPTl9FTkRFRBADKn4KC0FsYXJtU2lnbmFsEhwKGEFMQVJNX1NJR05BTF9VTlNQRUNJRklFRBAAEhkKFUFMQVJNX1NJR05BTF9TT1VORElORxABEh0KGUFMQVJNX1NJR05BTF9BQ0tOT1dMRURHRUQQAhIXChNBTEFSTV9TSUdOQUxfUEFVU0VEEAMqoQEKDlJlc3BvbnNpYmlsaXR5Eh4KGlJFU1BPTlNJQklMSVRZX1VOU1BFQ0lGSUVEEAASFwoTUkVTUE9OU0lCSUxJVFlfT1BFThABEhsKF1JFU1BPTlNJQklMSVRZX0FDQ0VQVEVEEAISGwoXUkVTUE9OU0lCSUxJVFlfUkVKRUNURUQQAxIcChhSRVNQT05TSUJJTElUWV9USU1FRF9PVVQQBEISWhBoZWFydHdpcmUvdG9waWNzYgZwcm90bzM", [file_limits, file_tick]);
 
 /**
  * Alarm is a record of the topic alarms: one change in an alarm's life, with
@@ -44,6 +46,30 @@ export type Alarm = Message<"heartwire.v1.Alarm"> & {
      */
     value: AlarmState;
     case: "state";
+  } | {
+    /**
+     * to what a person asked
+     *
+     * @generated from field: heartwire.v1.AnswerOutcome outcome = 4;
+     */
+    value: AnswerOutcome;
+    case: "outcome";
+  } | {
+    /**
+     * of all alarms of the patient
+     *
+     * @generated from field: heartwire.v1.Silence silence = 5;
+     */
+    value: Silence;
+    case: "silence";
+  } | {
+    /**
+     * what would have been an alarm
+     *
+     * @generated from field: heartwire.v1.Suppressed suppressed = 6;
+     */
+    value: Suppressed;
+    case: "suppressed";
   } | {
     /**
      * @generated from field: heartwire.v1.Tick tick = 15;
@@ -193,6 +219,68 @@ export type AlarmState = Message<"heartwire.v1.AlarmState"> & {
    * @generated from field: uint64 limits_version = 20;
    */
   limitsVersion: bigint;
+
+  /**
+   * @generated from field: heartwire.v1.AlarmSignal signal = 21;
+   */
+  signal: AlarmSignal;
+
+  /**
+   * when an acknowledgement or a pause is over; 0: it does not end by itself
+   *
+   * @generated from field: int64 signal_until_us = 22;
+   */
+  signalUntilUs: bigint;
+
+  /**
+   * @generated from field: heartwire.v1.Responsibility responsibility = 23;
+   */
+  responsibility: Responsibility;
+
+  /**
+   * the account that accepted it
+   *
+   * @generated from field: string responsible = 24;
+   */
+  responsible: string;
+
+  /**
+   * why this record was written
+   *
+   * @generated from field: heartwire.v1.Change change = 25;
+   */
+  change?: Change | undefined;
+
+  /**
+   * it stays, as LATCHED, until somebody resets it
+   *
+   * @generated from field: bool latching = 26;
+   */
+  latching: boolean;
+
+  /**
+   * with its layer, author and reason
+   *
+   * @generated from field: heartwire.v1.Limit limit_in_force = 27;
+   */
+  limitInForce?: Limit | undefined;
+
+  /**
+   * with device and boot: where its strip is
+   *
+   * @generated from field: uint64 onset_sample = 28;
+   */
+  onsetSample: bigint;
+
+  /**
+   * @generated from field: string device = 29;
+   */
+  device: string;
+
+  /**
+   * @generated from field: uint64 boot = 30;
+   */
+  boot: bigint;
 };
 
 /**
@@ -203,37 +291,228 @@ export const AlarmStateSchema: GenMessage<AlarmState> = /*@__PURE__*/
   messageDesc(file_alarms, 1);
 
 /**
- * @generated from enum heartwire.v1.Priority
+ * Change is what happened to an alarm.
+ *
+ * @generated from message heartwire.v1.Change
  */
-export enum Priority {
+export type Change = Message<"heartwire.v1.Change"> & {
   /**
-   * a reader treats it as HIGH and counts it
+   * raised, value, priority, limit, calm, latched, ended, acknowledged, sounding, paused, resumed, accepted, rejected, timed-out, reset, restated
    *
-   * @generated from enum value: PRIORITY_UNSPECIFIED = 0;
+   * @generated from field: string what = 1;
    */
-  UNSPECIFIED = 0,
+  what: string;
 
   /**
-   * @generated from enum value: PRIORITY_LOW = 1;
+   * an account; empty: the stage itself
+   *
+   * @generated from field: string person = 2;
    */
-  LOW = 1,
+  person: string;
 
   /**
-   * @generated from enum value: PRIORITY_MEDIUM = 2;
+   * @generated from field: string channel = 3;
    */
-  MEDIUM = 2,
+  channel: string;
 
   /**
-   * @generated from enum value: PRIORITY_HIGH = 3;
+   * @generated from field: string reason = 4;
    */
-  HIGH = 3,
-}
+  reason: string;
+
+  /**
+   * the id of the Answer
+   *
+   * @generated from field: string answer = 5;
+   */
+  answer: string;
+};
 
 /**
- * Describes the enum heartwire.v1.Priority.
+ * Describes the message heartwire.v1.Change.
+ * Use `create(ChangeSchema)` to create a new message.
  */
-export const PrioritySchema: GenEnum<Priority> = /*@__PURE__*/
-  enumDesc(file_alarms, 0);
+export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
+  messageDesc(file_alarms, 2);
+
+/**
+ * AnswerOutcome answers a person's Answer, once.
+ *
+ * @generated from message heartwire.v1.AnswerOutcome
+ */
+export type AnswerOutcome = Message<"heartwire.v1.AnswerOutcome"> & {
+  /**
+   * @generated from field: string answer = 1;
+   */
+  answer: string;
+
+  /**
+   * @generated from field: string alarm = 2;
+   */
+  alarm: string;
+
+  /**
+   * @generated from field: bool accepted = 3;
+   */
+  accepted: boolean;
+
+  /**
+   * of the problem: unknown-alarm, ended, stale-version, taken, not-latched, too-long, …
+   *
+   * @generated from field: string code = 4;
+   */
+  code: string;
+
+  /**
+   * in words, with what to do
+   *
+   * @generated from field: string problem = 5;
+   */
+  problem: string;
+
+  /**
+   * of the alarm now
+   *
+   * @generated from field: uint32 version = 6;
+   */
+  version: number;
+
+  /**
+   * @generated from field: string person = 7;
+   */
+  person: string;
+};
+
+/**
+ * Describes the message heartwire.v1.AnswerOutcome.
+ * Use `create(AnswerOutcomeSchema)` to create a new message.
+ */
+export const AnswerOutcomeSchema: GenMessage<AnswerOutcome> = /*@__PURE__*/
+  messageDesc(file_alarms, 3);
+
+/**
+ * Silence is a pause of all of a patient's alarms, or standby; said as it
+ * begins, as it ends, and hourly while it lasts.
+ *
+ * @generated from message heartwire.v1.Silence
+ */
+export type Silence = Message<"heartwire.v1.Silence"> & {
+  /**
+   * @generated from field: bool on = 1;
+   */
+  on: boolean;
+
+  /**
+   * nothing is decided at all; else alarms are decided and silent
+   *
+   * @generated from field: bool standby = 2;
+   */
+  standby: boolean;
+
+  /**
+   * @generated from field: string person = 3;
+   */
+  person: string;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: int64 from_us = 5;
+   */
+  fromUs: bigint;
+
+  /**
+   * @generated from field: int64 until_us = 6;
+   */
+  untilUs: bigint;
+
+  /**
+   * over, resumed, broken (by a new HIGH)
+   *
+   * @generated from field: string ended = 7;
+   */
+  ended: string;
+
+  /**
+   * @generated from field: bool restated = 8;
+   */
+  restated: boolean;
+};
+
+/**
+ * Describes the message heartwire.v1.Silence.
+ * Use `create(SilenceSchema)` to create a new message.
+ */
+export const SilenceSchema: GenMessage<Silence> = /*@__PURE__*/
+  messageDesc(file_alarms, 4);
+
+/**
+ * Suppressed is a candidate that became no alarm, said when it is over.
+ *
+ * @generated from message heartwire.v1.Suppressed
+ */
+export type Suppressed = Message<"heartwire.v1.Suppressed"> & {
+  /**
+   * @generated from field: string rule = 1;
+   */
+  rule: string;
+
+  /**
+   * short, inhibited, quality, off, standby
+   *
+   * @generated from field: string why = 2;
+   */
+  why: string;
+
+  /**
+   * the rule that spoke for it
+   *
+   * @generated from field: string by = 3;
+   */
+  by: string;
+
+  /**
+   * that it would have had
+   *
+   * @generated from field: heartwire.v1.Priority priority = 4;
+   */
+  priority: Priority;
+
+  /**
+   * @generated from field: int64 onset_us = 5;
+   */
+  onsetUs: bigint;
+
+  /**
+   * @generated from field: int64 ended_us = 6;
+   */
+  endedUs: bigint;
+
+  /**
+   * @generated from field: double worst = 7;
+   */
+  worst: number;
+
+  /**
+   * @generated from field: double limit = 8;
+   */
+  limit: number;
+
+  /**
+   * @generated from field: string unit = 9;
+   */
+  unit: string;
+};
+
+/**
+ * Describes the message heartwire.v1.Suppressed.
+ * Use `create(SuppressedSchema)` to create a new message.
+ */
+export const SuppressedSchema: GenMessage<Suppressed> = /*@__PURE__*/
+  messageDesc(file_alarms, 5);
 
 /**
  * @generated from enum heartwire.v1.AlarmCondition
@@ -264,5 +543,82 @@ export enum AlarmCondition {
  * Describes the enum heartwire.v1.AlarmCondition.
  */
 export const AlarmConditionSchema: GenEnum<AlarmCondition> = /*@__PURE__*/
+  enumDesc(file_alarms, 0);
+
+/**
+ * AlarmSignal is whether it is to be heard.
+ *
+ * @generated from enum heartwire.v1.AlarmSignal
+ */
+export enum AlarmSignal {
+  /**
+   * @generated from enum value: ALARM_SIGNAL_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: ALARM_SIGNAL_SOUNDING = 1;
+   */
+  SOUNDING = 1,
+
+  /**
+   * @generated from enum value: ALARM_SIGNAL_ACKNOWLEDGED = 2;
+   */
+  ACKNOWLEDGED = 2,
+
+  /**
+   * @generated from enum value: ALARM_SIGNAL_PAUSED = 3;
+   */
+  PAUSED = 3,
+}
+
+/**
+ * Describes the enum heartwire.v1.AlarmSignal.
+ */
+export const AlarmSignalSchema: GenEnum<AlarmSignal> = /*@__PURE__*/
   enumDesc(file_alarms, 1);
+
+/**
+ * Responsibility is who sees to it.
+ *
+ * @generated from enum heartwire.v1.Responsibility
+ */
+export enum Responsibility {
+  /**
+   * @generated from enum value: RESPONSIBILITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * nobody yet
+   *
+   * @generated from enum value: RESPONSIBILITY_OPEN = 1;
+   */
+  OPEN = 1,
+
+  /**
+   * @generated from enum value: RESPONSIBILITY_ACCEPTED = 2;
+   */
+  ACCEPTED = 2,
+
+  /**
+   * by the last who was asked
+   *
+   * @generated from enum value: RESPONSIBILITY_REJECTED = 3;
+   */
+  REJECTED = 3,
+
+  /**
+   * nobody answered in time
+   *
+   * @generated from enum value: RESPONSIBILITY_TIMED_OUT = 4;
+   */
+  TIMED_OUT = 4,
+}
+
+/**
+ * Describes the enum heartwire.v1.Responsibility.
+ */
+export const ResponsibilitySchema: GenEnum<Responsibility> = /*@__PURE__*/
+  enumDesc(file_alarms, 2);
 

@@ -8,6 +8,8 @@ import type { BeatClass, Gap } from "./annotations_pb";
 import { file_annotations } from "./annotations_pb";
 import type { Binding } from "./frames_pb";
 import { file_frames } from "./frames_pb";
+import type { Limits } from "./limits_pb";
+import { file_limits } from "./limits_pb";
 import type { Vital } from "./patch_pb";
 import { file_patch } from "./patch_pb";
 import type { Tick } from "./tick_pb";
@@ -18,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file chart.proto.
  */
 export const file_chart: GenFile = /*@__PURE__*/
-  fileDesc("CgtjaGFydC5wcm90bxIMaGVhcnR3aXJlLnYxIvMCCgVDaGFydBIPCgdwYXRpZW50GAEgASgJEg8KB3RpbWVfdXMYAiABKAMSJgoGc2Vjb25kGAMgASgLMhQuaGVhcnR3aXJlLnYxLlNlY29uZEgAEiQKBXZpdGFsGAUgASgLMhMuaGVhcnR3aXJlLnYxLlZpdGFsSAASJgoGbGltaXRzGAYgASgLMhQuaGVhcnR3aXJlLnYxLkxpbWl0c0gAEigKB2JpbmRpbmcYCSABKAsyFS5oZWFydHdpcmUudjEuQmluZGluZ0gAEigKB2VwaXNvZGUYByABKAsyFS5oZWFydHdpcmUudjEuRXBpc29kZUgAEjAKC3ZhcmlhYmlsaXR5GAggASgLMhkuaGVhcnR3aXJlLnYxLlZhcmlhYmlsaXR5SAASIAoDZ2FwGAogASgLMhEuaGVhcnR3aXJlLnYxLkdhcEgAEiIKBHRpY2sYDyABKAsyEi5oZWFydHdpcmUudjEuVGlja0gAQgYKBGtpbmQigQQKBlNlY29uZBIcCgJychgBIAMoCzIQLmhlYXJ0d2lyZS52MS5SUhIRCgRyYXRlGAIgASgBSACIAQESGQoMc2luY2VfYmVhdF9zGAMgASgBSAGIAQESFgoOc2luY2Vfc2FtcGxlX3MYBCABKAESEQoJc3VzcGVuZGVkGAUgASgIEhEKCWxlYWRzX29mZhgGIAMoCRIQCghsZWFkX29mZhgHIAEoCBIPCgdxdWFsaXR5GAggASgBEgwKBGxlYWQYCSABKAkSFAoMdl9wZXJfbWludXRlGAogASgNEhwKD2JhdHRlcnlfcGVyY2VudBgLIAEoDUgCiAEBEhYKDmNsb2NrX29mZnNldF9zGAwgASgBEg8KB2ZyYW1lX3MYDSABKAESFgoJcmF0ZV9mYXN0GA4gASgBSAOIAQESFgoJcmF0ZV9zbG93GA8gASgBSASIAQESDgoGZGV2aWNlGBAgASgJEgwKBGJvb3QYESABKAQSDgoGc2FtcGxlGBIgASgEEhEKCXNhbXBsZV91cxgTIAEoAxIQCghyZWJvb3RlZBgUIAEoCBISCgpsZWFkX29mZl9zGBUgASgBQgcKBV9yYXRlQg8KDV9zaW5jZV9iZWF0X3NCEgoQX2JhdHRlcnlfcGVyY2VudEIMCgpfcmF0ZV9mYXN0QgwKCl9yYXRlX3Nsb3ciwgEKB0VwaXNvZGUSJAoGcmh5dGhtGAEgASgOMhQuaGVhcnR3aXJlLnYxLlJoeXRobRIOCgZkZXZpY2UYAiABKAkSDAoEYm9vdBgDIAEoBBINCgVvbnNldBgEIAEoBBIQCghvbnNldF91cxgFIAEoAxIQCgNlbmQYBiABKARIAIgBARIOCgZlbmRfdXMYByABKAMSDQoFYmVhdHMYCCABKA0SDAoEcmF0ZRgJIAEoARILCgNjdXQYCiABKAhCBgoEX2VuZCKjAQoLVmFyaWFiaWxpdHkSDwoHZnJvbV91cxgBIAEoAxIRCglpbnRlcnZhbHMYAiABKA0SDwoHbWVhbl9tcxgDIAEoARIPCgdzZG5uX21zGAQgASgBEhAKCHJtc3NkX21zGAUgASgBEg0KBXBubjUwGAYgASgBEg4KBmxmX21zMhgHIAEoARIOCgZoZl9tczIYCCABKAESDQoFbGZfaGYYCSABKAEiWQoCUlISJgoFY2xhc3MYASABKA4yFy5oZWFydHdpcmUudjEuQmVhdENsYXNzEgoKAm1zGAIgASgBEg4KBnNhbXBsZRgDIAEoBBIPCgd0aW1lX3VzGAQgASgDIl4KBkxpbWl0cxIMCgR1bml0GAEgASgJEg8KB3ZlcnNpb24YAiABKAQSIwoGbGltaXRzGAMgAygLMhMuaGVhcnR3aXJlLnYxLkxpbWl0EhAKCHJlc3RhdGVkGAQgASgIIqYBCgVMaW1pdBIMCgRydWxlGAEgASgJEg0KBXZhbHVlGAIgASgBEgwKBHVuaXQYAyABKAkSEgoKZHVyYXRpb25fcxgEIAEoARISCgpoeXN0ZXJlc2lzGAUgASgBEgsKA29mZhgGIAEoCBINCgVsYXllchgHIAEoCRIOCgZhdXRob3IYCCABKAkSDgoGc2V0X3VzGAkgASgDEg4KBnJlYXNvbhgKIAEoCSqtAgoGUmh5dGhtEhYKElJIWVRITV9VTlNQRUNJRklFRBAAEhIKDlJIWVRITV9DT1VQTEVUEAESEAoMUkhZVEhNX1ZfUlVOEAISDQoJUkhZVEhNX1ZUEAMSGgoWUkhZVEhNX0lESU9WRU5UUklDVUxBUhAEEhMKD1JIWVRITV9CSUdFTUlOWRAFEhQKEFJIWVRITV9UUklHRU1JTlkQBhIRCg1SSFlUSE1fUl9PTl9UEAcSDgoKUkhZVEhNX1NWVBAIEg0KCVJIWVRITV9BRhAJEhcKE1JIWVRITV9EUk9QUEVEX0JFQVQQChINCglSSFlUSE1fVkYQCxIeChpSSFlUSE1fVkVOVFJJQ1VMQVJfRkxVVFRFUhAMEhUKEVJIWVRITV9OT19DQVBUVVJFEA1CEloQaGVhcnR3aXJlL3RvcGljc2IGcHJvdG8z", [file_annotations, file_frames, file_patch, file_tick]);
+  fileDesc("CgtjaGFydC5wcm90bxIMaGVhcnR3aXJlLnYxIsUDCgVDaGFydBIPCgdwYXRpZW50GAEgASgJEg8KB3RpbWVfdXMYAiABKAMSJgoGc2Vjb25kGAMgASgLMhQuaGVhcnR3aXJlLnYxLlNlY29uZEgAEiQKBXZpdGFsGAUgASgLMhMuaGVhcnR3aXJlLnYxLlZpdGFsSAASJgoGbGltaXRzGAYgASgLMhQuaGVhcnR3aXJlLnYxLkxpbWl0c0gAEigKB2JpbmRpbmcYCSABKAsyFS5oZWFydHdpcmUudjEuQmluZGluZ0gAEigKB2VwaXNvZGUYByABKAsyFS5oZWFydHdpcmUudjEuRXBpc29kZUgAEjAKC3ZhcmlhYmlsaXR5GAggASgLMhkuaGVhcnR3aXJlLnYxLlZhcmlhYmlsaXR5SAASJgoGYW5zd2VyGAsgASgLMhQuaGVhcnR3aXJlLnYxLkFuc3dlckgAEigKB3N0YW5kYnkYDCABKAsyFS5oZWFydHdpcmUudjEuU3RhbmRieUgAEiAKA2dhcBgKIAEoCzIRLmhlYXJ0d2lyZS52MS5HYXBIABIiCgR0aWNrGA8gASgLMhIuaGVhcnR3aXJlLnYxLlRpY2tIAEIGCgRraW5kIoEECgZTZWNvbmQSHAoCcnIYASADKAsyEC5oZWFydHdpcmUudjEuUlISEQoEcmF0ZRgCIAEoAUgAiAEBEhkKDHNpbmNlX2JlYXRfcxgDIAEoAUgBiAEBEhYKDnNpbmNlX3NhbXBsZV9zGAQgASgBEhEKCXN1c3BlbmRlZBgFIAEoCBIRCglsZWFkc19vZmYYBiADKAkSEAoIbGVhZF9vZmYYByABKAgSDwoHcXVhbGl0eRgIIAEoARIMCgRsZWFkGAkgASgJEhQKDHZfcGVyX21pbnV0ZRgKIAEoDRIcCg9iYXR0ZXJ5X3BlcmNlbnQYCyABKA1IAogBARIWCg5jbG9ja19vZmZzZXRfcxgMIAEoARIPCgdmcmFtZV9zGA0gASgBEhYKCXJhdGVfZmFzdBgOIAEoAUgDiAEBEhYKCXJhdGVfc2xvdxgPIAEoAUgEiAEBEg4KBmRldmljZRgQIAEoCRIMCgRib290GBEgASgEEg4KBnNhbXBsZRgSIAEoBBIRCglzYW1wbGVfdXMYEyABKAMSEAoIcmVib290ZWQYFCABKAgSEgoKbGVhZF9vZmZfcxgVIAEoAUIHCgVfcmF0ZUIPCg1fc2luY2VfYmVhdF9zQhIKEF9iYXR0ZXJ5X3BlcmNlbnRCDAoKX3JhdGVfZmFzdEIMCgpfcmF0ZV9zbG93IsIBCgdFcGlzb2RlEiQKBnJoeXRobRgBIAEoDjIULmhlYXJ0d2lyZS52MS5SaHl0aG0SDgoGZGV2aWNlGAIgASgJEgwKBGJvb3QYAyABKAQSDQoFb25zZXQYBCABKAQSEAoIb25zZXRfdXMYBSABKAMSEAoDZW5kGAYgASgESACIAQESDgoGZW5kX3VzGAcgASgDEg0KBWJlYXRzGAggASgNEgwKBHJhdGUYCSABKAESCwoDY3V0GAogASgIQgYKBF9lbmQiowEKC1ZhcmlhYmlsaXR5Eg8KB2Zyb21fdXMYASABKAMSEQoJaW50ZXJ2YWxzGAIgASgNEg8KB21lYW5fbXMYAyABKAESDwoHc2Rubl9tcxgEIAEoARIQCghybXNzZF9tcxgFIAEoARINCgVwbm41MBgGIAEoARIOCgZsZl9tczIYByABKAESDgoGaGZfbXMyGAggASgBEg0KBWxmX2hmGAkgASgBIlkKAlJSEiYKBWNsYXNzGAEgASgOMhcuaGVhcnR3aXJlLnYxLkJlYXRDbGFzcxIKCgJtcxgCIAEoARIOCgZzYW1wbGUYAyABKAQSDwoHdGltZV91cxgEIAEoAyKwAQoGQW5zd2VyEgoKAmlkGAEgASgJEiQKBmFjdGlvbhgCIAEoDjIULmhlYXJ0d2lyZS52MS5BY3Rpb24SDQoFYWxhcm0YAyABKAkSDwoHdmVyc2lvbhgEIAEoDRIOCgZwZXJzb24YBSABKAkSDwoHY2hhbm5lbBgGIAEoCRISCgpkdXJhdGlvbl9zGAcgASgBEg4KBnJlYXNvbhgIIAEoCRIPCgd0aW1lX3VzGAkgASgDIloKB1N0YW5kYnkSCgoCb24YASABKAgSDgoGcmVhc29uGAIgASgJEg4KBnBlcnNvbhgDIAEoCRISCgpkdXJhdGlvbl9zGAQgASgBEg8KB3RpbWVfdXMYBSABKAMqrQIKBlJoeXRobRIWChJSSFlUSE1fVU5TUEVDSUZJRUQQABISCg5SSFlUSE1fQ09VUExFVBABEhAKDFJIWVRITV9WX1JVThACEg0KCVJIWVRITV9WVBADEhoKFlJIWVRITV9JRElPVkVOVFJJQ1VMQVIQBBITCg9SSFlUSE1fQklHRU1JTlkQBRIUChBSSFlUSE1fVFJJR0VNSU5ZEAYSEQoNUkhZVEhNX1JfT05fVBAHEg4KClJIWVRITV9TVlQQCBINCglSSFlUSE1fQUYQCRIXChNSSFlUSE1fRFJPUFBFRF9CRUFUEAoSDQoJUkhZVEhNX1ZGEAsSHgoaUkhZVEhNX1ZFTlRSSUNVTEFSX0ZMVVRURVIQDBIVChFSSFlUSE1fTk9fQ0FQVFVSRRANKpUBCgZBY3Rpb24SFgoSQUNUSU9OX1VOU1BFQ0lGSUVEEAASFgoSQUNUSU9OX0FDS05PV0xFREdFEAESEQoNQUNUSU9OX0FDQ0VQVBACEhEKDUFDVElPTl9SRUpFQ1QQAxIQCgxBQ1RJT05fUEFVU0UQBBIRCg1BQ1RJT05fUkVTVU1FEAUSEAoMQUNUSU9OX1JFU0VUEAZCEloQaGVhcnR3aXJlL3RvcGljc2IGcHJvdG8z", [file_annotations, file_frames, file_limits, file_patch, file_tick]);
 
 /**
  * Chart is a record of the topic chart: what is known, ordered and done about a patient.
@@ -79,6 +81,20 @@ export type Chart = Message<"heartwire.v1.Chart"> & {
      */
     value: Variability;
     case: "variability";
+  } | {
+    /**
+     * what a person does about an alarm, or about all of the patient's
+     *
+     * @generated from field: heartwire.v1.Answer answer = 11;
+     */
+    value: Answer;
+    case: "answer";
+  } | {
+    /**
+     * @generated from field: heartwire.v1.Standby standby = 12;
+     */
+    value: Standby;
+    case: "standby";
   } | {
     /**
      * records of the patient were lost before they were read (cause overtaken): nothing is known of the time between
@@ -445,111 +461,123 @@ export const RRSchema: GenMessage<RR> = /*@__PURE__*/
   messageDesc(file_chart, 4);
 
 /**
- * Limits is the whole set of limits in force for a patient, each with its layer.
+ * Answer is what a person does. The first in the log wins; the alarms stage
+ * answers each by one AnswerOutcome.
  *
- * @generated from message heartwire.v1.Limits
+ * @generated from message heartwire.v1.Answer
  */
-export type Limits = Message<"heartwire.v1.Limits"> & {
+export type Answer = Message<"heartwire.v1.Answer"> & {
   /**
-   * the unit the patient lies in
+   * chosen by whoever asks; a repeat has no second effect
    *
-   * @generated from field: string unit = 1;
+   * @generated from field: string id = 1;
    */
-  unit: string;
+  id: string;
 
   /**
-   * of settings, from which it was resolved
+   * @generated from field: heartwire.v1.Action action = 2;
+   */
+  action: Action;
+
+  /**
+   * its id; empty: all of the patient's (PAUSE and RESUME only)
    *
-   * @generated from field: uint64 version = 2;
+   * @generated from field: string alarm = 3;
    */
-  version: bigint;
+  alarm: string;
 
   /**
-   * @generated from field: repeated heartwire.v1.Limit limits = 3;
+   * of the alarm as it was seen; 0: whatever it is (never from a page)
+   *
+   * @generated from field: uint32 version = 4;
    */
-  limits: Limit[];
+  version: number;
 
   /**
-   * @generated from field: bool restated = 4;
+   * an account, never a name
+   *
+   * @generated from field: string person = 5;
    */
-  restated: boolean;
+  person: string;
+
+  /**
+   * page, api, cli, voice, sms, mail
+   *
+   * @generated from field: string channel = 6;
+   */
+  channel: string;
+
+  /**
+   * of a pause; 0: what the site says
+   *
+   * @generated from field: double duration_s = 7;
+   */
+  durationS: number;
+
+  /**
+   * a code
+   *
+   * @generated from field: string reason = 8;
+   */
+  reason: string;
+
+  /**
+   * when it was asked, UTC µs: a label
+   *
+   * @generated from field: int64 time_us = 9;
+   */
+  timeUs: bigint;
 };
 
 /**
- * Describes the message heartwire.v1.Limits.
- * Use `create(LimitsSchema)` to create a new message.
+ * Describes the message heartwire.v1.Answer.
+ * Use `create(AnswerSchema)` to create a new message.
  */
-export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
+export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
   messageDesc(file_chart, 5);
 
 /**
- * @generated from message heartwire.v1.Limit
+ * Standby says that a patient is not to be watched for a time: an examination, a
+ * bath. Alarms end, and come back by themselves.
+ *
+ * @generated from message heartwire.v1.Standby
  */
-export type Limit = Message<"heartwire.v1.Limit"> & {
+export type Standby = Message<"heartwire.v1.Standby"> & {
   /**
-   * hr.high, hr.low, asystole, …
+   * @generated from field: bool on = 1;
+   */
+  on: boolean;
+
+  /**
+   * a code: examination, transport, bath, …
    *
-   * @generated from field: string rule = 1;
+   * @generated from field: string reason = 2;
    */
-  rule: string;
+  reason: string;
 
   /**
-   * @generated from field: double value = 2;
+   * @generated from field: string person = 3;
    */
-  value: number;
+  person: string;
 
   /**
-   * UCUM: /min, s
+   * at most 4 h
    *
-   * @generated from field: string unit = 3;
-   */
-  unit: string;
-
-  /**
    * @generated from field: double duration_s = 4;
    */
   durationS: number;
 
   /**
-   * @generated from field: double hysteresis = 5;
+   * @generated from field: int64 time_us = 5;
    */
-  hysteresis: number;
-
-  /**
-   * @generated from field: bool off = 6;
-   */
-  off: boolean;
-
-  /**
-   * default, site, unit, patient
-   *
-   * @generated from field: string layer = 7;
-   */
-  layer: string;
-
-  /**
-   * @generated from field: string author = 8;
-   */
-  author: string;
-
-  /**
-   * @generated from field: int64 set_us = 9;
-   */
-  setUs: bigint;
-
-  /**
-   * a code
-   *
-   * @generated from field: string reason = 10;
-   */
-  reason: string;
+  timeUs: bigint;
 };
 
 /**
- * Describes the message heartwire.v1.Limit.
- * Use `create(LimitSchema)` to create a new message.
+ * Describes the message heartwire.v1.Standby.
+ * Use `create(StandbySchema)` to create a new message.
  */
-export const LimitSchema: GenMessage<Limit> = /*@__PURE__*/
+export const StandbySchema: GenMessage<Standby> = /*@__PURE__*/
   messageDesc(file_chart, 6);
 
 /**
@@ -653,4 +681,64 @@ export enum Rhythm {
  */
 export const RhythmSchema: GenEnum<Rhythm> = /*@__PURE__*/
   enumDesc(file_chart, 0);
+
+/**
+ * Action is what a person can do about an alarm.
+ *
+ * @generated from enum heartwire.v1.Action
+ */
+export enum Action {
+  /**
+   * @generated from enum value: ACTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * heard: it is silent until it sounds again
+   *
+   * @generated from enum value: ACTION_ACKNOWLEDGE = 1;
+   */
+  ACKNOWLEDGE = 1,
+
+  /**
+   * I am going
+   *
+   * @generated from enum value: ACTION_ACCEPT = 2;
+   */
+  ACCEPT = 2,
+
+  /**
+   * not me: the next person at once
+   *
+   * @generated from enum value: ACTION_REJECT = 3;
+   */
+  REJECT = 3,
+
+  /**
+   * silent for a time, broken by a new HIGH
+   *
+   * @generated from enum value: ACTION_PAUSE = 4;
+   */
+  PAUSE = 4,
+
+  /**
+   * ends a pause
+   *
+   * @generated from enum value: ACTION_RESUME = 5;
+   */
+  RESUME = 5,
+
+  /**
+   * ends a latched alarm whose condition is over
+   *
+   * @generated from enum value: ACTION_RESET = 6;
+   */
+  RESET = 6,
+}
+
+/**
+ * Describes the enum heartwire.v1.Action.
+ */
+export const ActionSchema: GenEnum<Action> = /*@__PURE__*/
+  enumDesc(file_chart, 1);
 
