@@ -83,7 +83,7 @@ func (c *change) record() *topics.Change {
 
 // raise opens the alarm of a rule. One of an episode before that has latched
 // gives way to it, after it: at no time is there none.
-func (s *State) raise(i int, e *event, emit func(*topics.Alarm)) {
+func (s *State) raise(i int, record *topics.Record[*topics.Chart], e *event, emit func(*topics.Alarm)) {
 	r, c, l := s.rule(i), s.condition(i), s.limitOf(i)
 	priority := l.priority
 	if r.worsens && s.high() {
@@ -91,7 +91,7 @@ func (s *State) raise(i int, e *event, emit func(*topics.Alarm)) {
 		priority = topics.Priority_PRIORITY_HIGH
 	}
 	c.open = &alarm{
-		id: identify(r.name, e.record), priority: priority, base: l.priority,
+		id: identify(r.name, record), priority: priority, base: l.priority,
 		value: e.value, worst: e.value, limit: l.value, lead: s.lead(e.second), quality: e.second.GetQuality(), detail: e.detail,
 		onset: c.onset, raisedUs: s.now, saidWorst: e.value,
 		duty: duty{since: s.time}, became: 1,

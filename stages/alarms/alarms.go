@@ -143,12 +143,12 @@ func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit 
 	s.locate(sec)
 	s.watch(sec)
 	for i := range rules {
-		e := event{record: r, second: sec, nowUs: s.now}
-		s.verdict(i, &e)
+		e := event{second: sec, nowUs: s.now}
+		s.verdict(i, r, &e)
 		if c := &s.conditions[i]; e.verdict != over && c.phase == idle && c.latched == nil {
 			continue // as nearly every rule nearly always
 		}
-		s.put(i, &e, emit)
+		s.put(i, r, &e, emit)
 	}
 	for k := range s.free {
 		f := &s.free[k]
@@ -156,19 +156,19 @@ func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit 
 		if !f.gone {
 			j = f.program.judge(s, sec, f.limit.value, f.phase.open())
 		}
-		s.put(ruleCount+k, &event{
-			record: r, second: sec, nowUs: s.now, verdict: j.verdict, value: j.value, known: j.known, onsetUs: s.now,
+		s.put(ruleCount+k, r, &event{
+			second: sec, nowUs: s.now, verdict: j.verdict, value: j.value, known: j.known, onsetUs: s.now,
 		}, emit)
 	}
 	s.tidy()
 }
 
 // verdict is what a second says of a rule of the table.
-func (s *State) verdict(i int, e *event) {
+func (s *State) verdict(i int, record *topics.Record[*topics.Chart], e *event) {
 	rule, l, open := &rules[i], s.limits.at(i), s.conditions[i].phase.open()
 	switch {
 	case i == ruleDataLost:
-		e.verdict, e.nowUs = s.lost(e.record)
+		e.verdict, e.nowUs = s.lost(record)
 	case i == ruleAFFast:
 		e.verdict = s.fastAF(e.second, l, open)
 	case i == rulePVC && s.explained():
@@ -180,7 +180,7 @@ func (s *State) verdict(i int, e *event) {
 }
 
 // put gives the machine of a rule what there is to know of this second.
-func (s *State) put(i int, e *event, emit func(*topics.Alarm)) {
+func (s *State) put(i int, record *topics.Record[*topics.Chart], e *event, emit func(*topics.Alarm)) {
 	switch r := s.rule(i); {
 	case r.written:
 	case len(r.of) == 0:
@@ -190,7 +190,7 @@ func (s *State) put(i int, e *event, emit func(*topics.Alarm)) {
 		_, h := s.latest(r)
 		e.value, e.known, e.onsetUs, e.detail = r.told(e.nowUs, h), true, h.onsetUs, s.detail(r)
 	}
-	s.step(i, e, emit)
+	s.step(i, record, e, emit)
 	if c := s.condition(i); c.latched != nil && s.limitOf(i).off {
 		s.end(i, &c.latched, endOff, c.latched.endedUs, change{what: changeEnded}, emit)
 	}
