@@ -82,7 +82,7 @@ func (c *change) record() *topics.Change {
 }
 
 // raise opens the alarm of a rule. One of an episode before that has latched
-// gives way to it, after it: at no time is there none.
+// gives way to it, in the same breath.
 func (s *State) raise(i int, record *topics.Record[*topics.Chart], e *event, emit func(*topics.Alarm)) {
 	r, c, l := s.rule(i), s.condition(i), s.limitOf(i)
 	priority := l.priority
@@ -101,10 +101,10 @@ func (s *State) raise(i int, record *topics.Record[*topics.Chart], e *event, emi
 	if wasPaused {
 		s.pause.on = false // before it is said: it is to be heard
 	}
-	s.say(i, c.open, change{what: changeRaised}, emit)
 	if c.latched != nil {
 		s.end(i, &c.latched, endAgain, c.latched.endedUs, change{what: changeEnded}, emit)
 	}
+	s.say(i, c.open, change{what: changeRaised}, emit)
 	if wasPaused {
 		s.unpaused(silenceBroken, change{what: changeSounding, reason: silenceBroken}, c.open, emit)
 	}

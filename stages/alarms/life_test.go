@@ -45,14 +45,14 @@ func TestLives(t *testing.T) {
 		{"the next episode speaks for one that has latched", "5 hr 72; 6 flat; 20 hr 60; 6 flat; ! reset asystole by nurse-1; ! accept asystole by nurse-1; 11 hr 60; ! reset asystole by nurse-1", []string{
 			"9 HIGH ASYSTOLE 4.3 > 4 s (raised)",
 			"22 HIGH ASYSTOLE 6.3 > 4 s (latched)",
-			"35 HIGH ASYSTOLE 4.3 > 4 s (raised)",
 			"35 HIGH ASYSTOLE 6.3 > 4 s (ended: again)",
-			"37 refused: ended by nurse-1", // the bed names the newest record, which is of the one before
-			"37 refused: ended by nurse-1",
+			"35 HIGH ASYSTOLE 4.3 > 4 s (raised)",
+			"37 refused: not-latched by nurse-1",
+			"37 HIGH ASYSTOLE 6.3 > 4 s (accepted by nurse-1)",
 			"48 HIGH ASYSTOLE 6.3 > 4 s (latched)",
 			"48 HIGH ASYSTOLE 6.3 > 4 s (ended: reset by nurse-1)",
 		}},
-		{"a latched one goes with its rule, and with the key", "5 hr 72; 6 flat; 12 hr 60; 5 hr 200; 12 hr 60", []string{
+		{"another rule's episode leaves one that has latched", "5 hr 72; 6 flat; 12 hr 60; 5 hr 200; 12 hr 60", []string{
 			"9 HIGH ASYSTOLE 4.3 > 4 s (raised)",
 			"22 HIGH ASYSTOLE 6.3 > 4 s (latched)",
 			"24 HIGH HR 200 > 140 (raised)",

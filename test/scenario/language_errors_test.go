@@ -15,11 +15,20 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"script: sinus 72", "1: no script of any length"},
 		{"# what\nscript: 5s waltz", `2: script: line 1, column 4: "waltz" is no rhythm`},
 		{"24..26 raised HIGH asystole", "belongs to no section"},
-		{"script: 5s sinus 72\n\ndreams:", `3: a section "dreams": want script, rate, leads, patient, alarms, rhythms, beats or never`},
+		{"script: 5s sinus 72\n\ndreams:", `3: a section "dreams": want script, rate, leads, patient, people, alarms, rhythms, beats or never`},
 		{"alarms:\n24..26 raised asystole", "2: want FROM..TO, what becomes of it, priority and rule"},
 		{"alarms:\n24 raised HIGH asystole", `2: "24": want FROM..TO`},
 		{"alarms:\n26..24 raised HIGH asystole", "the end comes before the beginning"},
 		{"alarms:\n24..26 raised URGENT asystole", `priority "URGENT": want LOW, MEDIUM or HIGH`},
+		{"alarms:\n24..26 raised HIGH asystole loud", `"loud": want latched, sounding`},
+		{"people:\n35 acknowledge", "2: want when, what, and by whom"},
+		{"people:\nnow acknowledge vt by nurse-1", `"now": want a number`},
+		{"people:\n35 dance vt by nurse-1", `"dance": want acknowledge, accept, reject, pause, resume, reset, standby or limit`},
+		{"people:\n35 pause vt by nurse-1 for", "want a value after each word"},
+		{"people:\n35 pause vt by nurse-1 until 40", `"until": want by, for, as or refused`},
+		{"people:\n35 pause vt by nurse-1 for long", `"long": want a number`},
+		{"people:\n35 limit hr.high tall by doctor-1", `"tall": want a number`},
+		{"people:\n35 limit height 3 by doctor-1", `"height": want a built-in rule`},
 		{"alarms: none", `1: "none" after alarms`},
 		{"rhythms:\n20 vt", `"20": want ONSET..END`},
 		{"rhythms:\n20..x vt", `"x": want a number`},
@@ -49,7 +58,10 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 // A story that is not the one that was wanted is told from it.
 func TestWrongStories(t *testing.T) {
 	got := &story{
-		alarms: []said{{at: 25, what: "raised HIGH vt", rule: "vt"}, {at: 40, what: "ended HIGH vt", rule: "vt"}},
+		alarms: []said{
+			{at: 25, what: "raised HIGH vt", rule: "vt", is: []string{"sounding", "open"}}, {at: 28, what: "acknowledged HIGH vt", rule: "vt", is: []string{"acknowledged"}},
+			{at: 40, what: "ended HIGH vt", rule: "vt", is: []string{"latched"}},
+		},
 		rhythm: []episode{
 			{rhythm: topics.Rhythm_RHYTHM_VT, onset: 20, end: 28, ended: true, at: 23},
 			{rhythm: topics.Rhythm_RHYTHM_AF, onset: 30, at: 55},
@@ -64,6 +76,8 @@ func TestWrongStories(t *testing.T) {
 		{"alarms: among others\n24..26 raised HIGH vf", "want the alarm 24..26 raised HIGH vf"},
 		{"alarms:\n26..27 raised HIGH vt\n39..41 ended HIGH vt", "want the alarm 26..27 raised HIGH vt"},
 		{"alarms:", "nobody wants the alarm 25.00"},
+		{"alarms:\n24..26 raised HIGH vt open\n27..29 acknowledged HIGH vt acknowledged\n39..41 ended HIGH vt latched", ""},
+		{"alarms:\n24..26 raised HIGH vt\n39..41 ended HIGH vt paused", "want the alarm 39..41 ended HIGH vt paused"},
 		{"rhythms:\n20±0.5..28±0.5 vt by 24\n30.. af", ""},
 		{"rhythms:\n20..28 vt by 22", "want vt with its onset in 20..20"},
 		{"rhythms:\n20..29 vt", "want vt"},
