@@ -60,7 +60,7 @@ func (processor) Process(s *State, r topics.Record[*topics.Chart], emit func(*to
 		s.alive(c.GetTimeUs())
 		s.judge(&r, k.Second, emit)
 	case *topics.Chart_Limits:
-		return s.limit(k.Limits)
+		return s.limit(k.Limits, emit)
 	case *topics.Chart_Binding:
 		s.alive(c.GetTimeUs())
 		if !k.Binding.GetBound() {
@@ -152,15 +152,11 @@ func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit 
 	}
 	for k := range s.free {
 		f := &s.free[k]
-		j := judgement{verdict: clear}
-		if !f.gone {
-			j = f.program.judge(s, sec, f.limit.value, f.phase.open())
-		}
+		j := f.program.judge(s, sec, f.limit.value, f.phase.open())
 		s.put(ruleCount+k, r, &event{
 			second: sec, nowUs: s.now, verdict: j.verdict, value: j.value, known: j.known, onsetUs: s.now,
 		}, emit)
 	}
-	s.tidy()
 }
 
 // verdict is what a second says of a rule of the table.
@@ -192,7 +188,7 @@ func (s *State) put(i int, record *topics.Record[*topics.Chart], e *event, emit 
 	}
 	s.step(i, record, e, emit)
 	if c := s.condition(i); c.latched != nil && s.limitOf(i).off {
-		s.end(i, &c.latched, endOff, c.latched.endedUs, change{what: changeEnded}, emit)
+		s.conclude(i, &c.latched, endOff, change{what: changeEnded}, emit)
 	}
 }
 
@@ -244,17 +240,21 @@ func (s *State) high() bool {
 }
 
 // endAll ends all alarms and forgets all candidates.
-func (s *State) endAll(reason string, ch change, emit func(*topics.Alarm)) {
+func (s *State) endAll(by ending, ch change, emit func(*topics.Alarm)) {
 	for i := range s.lines() {
-		c := s.condition(i)
-		if c.open != nil {
-			s.end(i, &c.open, reason, s.now, ch, emit)
-		}
-		if c.latched != nil {
-			s.end(i, &c.latched, reason, c.latched.endedUs, ch, emit)
-		}
-		*c = condition{}
+		s.endOne(i, by, ch, emit)
 	}
+}
+
+// endOne ends the alarms of one rule, and forgets its candidate.
+func (s *State) endOne(i int, by ending, ch change, emit func(*topics.Alarm)) {
+	c := s.condition(i)
+	for _, at := range [...]**alarm{&c.open, &c.latched} {
+		if *at != nil {
+			s.conclude(i, at, by, ch, emit)
+		}
+	}
+	*c = condition{}
 }
 
 // leave is for a key that its device has left: there is nobody any more.
@@ -269,5 +269,4 @@ func (s *State) leave(emit func(*topics.Alarm)) {
 	}
 	s.count(true, emit)
 	s.lostUs, s.heard = 0, [rhythms]heard{}
-	s.tidy()
 }

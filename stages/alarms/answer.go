@@ -212,10 +212,8 @@ func (s *State) actOn(i int, at **alarm, a *topics.Answer, emit func(*topics.Ala
 		what, mark, seen = changeRejected, &one.passed, one.passed
 		why = one.duty.pass(dutyReject, strings.Clone(a.GetPerson()), s.time)
 	case topics.Action_ACTION_RESET:
-		if what = changeReset; s.condition(i).latched != one {
-			why = codeNotLatched
-		}
-		seen = 0
+		what, seen = changeReset, 0
+		why = stayMoves[s.condition(i).stayOf(one)][endReset].refused
 	}
 	if v := a.GetVersion(); why == "" && v != 0 && (v < max(seen, one.became) || v > one.version) {
 		why = codeStale
@@ -224,7 +222,7 @@ func (s *State) actOn(i int, at **alarm, a *topics.Answer, emit func(*topics.Ala
 	case why != "":
 		one.signal, one.duty = signal, duty
 	case what == changeReset:
-		s.end(i, at, endReset, one.endedUs, changeOf(what, a), emit)
+		s.conclude(i, at, endReset, changeOf(what, a), emit)
 	default:
 		*mark = one.version + 1
 		s.say(i, one, changeOf(what, a), emit)

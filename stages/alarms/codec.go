@@ -125,7 +125,6 @@ func (s *State) appendFree(e *stages.Encoder, layers []*layer) {
 		f := &s.free[k]
 		e.Bytes(f.raw)
 		e.String(f.unit)
-		e.Bool(f.gone)
 		f.limit.append(e, layers)
 		f.condition.append(e)
 	}
@@ -143,7 +142,7 @@ func (s *State) decodeFree(d *stages.Decoder, layers []*layer) {
 			d.Fail("%v", err)
 			return
 		}
-		f.unit, f.gone = d.String(), d.Bool()
+		f.unit = d.String()
 		f.limit.decode(d, layers)
 		f.condition.decode(d)
 		s.free = append(s.free, f)

@@ -171,10 +171,13 @@ func (s *State) step(i int, record *topics.Record[*topics.Chart], e *event, emit
 		c.open.endedUs, c.open.value = s.now, e.value
 	case finish:
 		c.open.value = e.value
-		s.finish(i, emit)
+		over := endOver
+		if s.limitOf(i).latching {
+			over = endLatch
+		}
+		s.conclude(i, &c.open, over, change{what: changeEnded}, emit)
 	case withdraw:
-		s.end(i, &c.open, reason.ended(), s.now, change{what: changeEnded}, emit)
-		*c = condition{latched: c.latched}
+		s.conclude(i, &c.open, reason.ending(), change{what: changeEnded}, emit)
 	}
 }
 

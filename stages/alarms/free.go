@@ -28,7 +28,9 @@ type judgement struct {
 	known   bool
 }
 
-// compile makes a rule ready. It is a function of the rule alone.
+// compile makes a rule ready. It is a function of the rule alone, and keeps
+// nothing of it that is not its own: the record belongs to the runner. A state
+// that is read compiles its rules again.
 var compile = func(r *topics.Rule) (program, error) {
 	return nil, errors.New("this version judges no rules that people wrote")
 }
@@ -39,7 +41,6 @@ type free struct {
 	raw     []byte // the rule as it was said
 	limit   limit
 	program program
-	gone    bool // it is no longer in the set, and has an alarm to end
 	condition
 }
 
@@ -48,10 +49,8 @@ const (
 	calmFree = 10 * time.Second
 )
 
-// rewrite is the list of the rules that people wrote as a set says it. A rule
-// keeps its life under its name, whatever version it is of; an alarm of one that
-// is no more ends as off with the next second.
-func (s *State) rewrite(l *topics.Limits, layers *[]*layer) ([]free, error) {
+// written is the list of the rules that people wrote, as a set says it.
+func written(l *topics.Limits, layers *[]*layer) ([]free, error) {
 	if len(l.GetRules()) > mostFree {
 		return nil, fmt.Errorf("%d rules that people wrote: want at most %d of a patient", len(l.GetRules()), mostFree)
 	}
@@ -80,23 +79,23 @@ func (s *State) rewrite(l *topics.Limits, layers *[]*layer) ([]free, error) {
 		}
 		list = append(list, f)
 	}
+	return list, nil
+}
+
+// rewrite takes a list in force. A rule keeps its life under its name, whatever
+// version it is of; an alarm of one that is no more ends as off.
+func (s *State) rewrite(list []free, emit func(*topics.Alarm)) {
+was:
 	for k := range s.free {
-		f := &s.free[k]
-		at := -1
 		for n := range list {
-			if list[n].name == f.name {
-				at = n
+			if list[n].name == s.free[k].name {
+				list[n].condition = s.free[k].condition
+				continue was
 			}
 		}
-		switch {
-		case at >= 0:
-			list[at].condition = f.condition
-		case f.open != nil || f.latched != nil:
-			f.limit.off, f.gone = true, true
-			list = append(list, *f)
-		}
+		s.endOne(ruleCount+k, endOff, change{what: changeEnded}, emit)
 	}
-	return list, nil
+	s.free = list
 }
 
 // override lays a rule's own limit over what the rule says of itself.
@@ -192,18 +191,4 @@ func (s *State) unitOf(name string) string {
 		}
 	}
 	return ""
-}
-
-// tidy forgets the rules that are no more, once their alarms have ended.
-func (s *State) tidy() {
-	kept := s.free[:0]
-	for k := range s.free {
-		if f := &s.free[k]; !f.gone || f.open != nil || f.latched != nil {
-			kept = append(kept, *f)
-		}
-	}
-	for k := len(kept); k < len(s.free); k++ {
-		s.free[k] = free{}
-	}
-	s.free = kept
 }
