@@ -60,7 +60,7 @@ func (processor) Process(s *State, r topics.Record[*topics.Chart], emit func(*to
 		s.alive(c.GetTimeUs())
 		s.judge(&r, k.Second, emit)
 	case *topics.Chart_Limits:
-		return s.limit(k.Limits, emit)
+		return s.limit(k.Limits)
 	case *topics.Chart_Binding:
 		s.alive(c.GetTimeUs())
 		if !k.Binding.GetBound() {
@@ -152,11 +152,15 @@ func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit 
 	}
 	for k := range s.free {
 		f := &s.free[k]
-		j := f.program.judge(s, sec, f.limit.value, f.phase.open())
+		j := judgement{verdict: clear}
+		if !f.gone {
+			j = f.program.judge(s, sec, f.limit.value, f.phase.open())
+		}
 		s.put(ruleCount+k, r, &event{
 			second: sec, nowUs: s.now, verdict: j.verdict, value: j.value, known: j.known, onsetUs: s.now,
 		}, emit)
 	}
+	s.tidy()
 }
 
 // verdict is what a second says of a rule of the table.
@@ -242,19 +246,14 @@ func (s *State) high() bool {
 // endAll ends all alarms and forgets all candidates.
 func (s *State) endAll(by ending, ch change, emit func(*topics.Alarm)) {
 	for i := range s.lines() {
-		s.endOne(i, by, ch, emit)
-	}
-}
-
-// endOne ends the alarms of one rule, and forgets its candidate.
-func (s *State) endOne(i int, by ending, ch change, emit func(*topics.Alarm)) {
-	c := s.condition(i)
-	for _, at := range [...]**alarm{&c.open, &c.latched} {
-		if *at != nil {
-			s.conclude(i, at, by, ch, emit)
+		c := s.condition(i)
+		for _, at := range [...]**alarm{&c.open, &c.latched} {
+			if *at != nil {
+				s.conclude(i, at, by, ch, emit)
+			}
 		}
+		*c = condition{}
 	}
-	*c = condition{}
 }
 
 // leave is for a key that its device has left: there is nobody any more.
@@ -269,4 +268,5 @@ func (s *State) leave(emit func(*topics.Alarm)) {
 	}
 	s.count(true, emit)
 	s.lostUs, s.heard = 0, [rhythms]heard{}
+	s.tidy()
 }

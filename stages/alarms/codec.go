@@ -125,6 +125,7 @@ func (s *State) appendFree(e *stages.Encoder, layers []*layer) {
 		f := &s.free[k]
 		e.Bytes(f.raw)
 		e.String(f.unit)
+		e.Bool(f.gone)
 		f.limit.append(e, layers)
 		f.condition.append(e)
 	}
@@ -142,7 +143,7 @@ func (s *State) decodeFree(d *stages.Decoder, layers []*layer) {
 			d.Fail("%v", err)
 			return
 		}
-		f.unit = d.String()
+		f.unit, f.gone = d.String(), d.Bool()
 		f.limit.decode(d, layers)
 		f.condition.decode(d)
 		s.free = append(s.free, f)

@@ -28,9 +28,7 @@ type judgement struct {
 	known   bool
 }
 
-// compile makes a rule ready. It is a function of the rule alone, and keeps
-// nothing of it that is not its own: the record belongs to the runner. A state
-// that is read compiles its rules again.
+// compile makes a rule ready. It is a function of the rule alone.
 var compile = func(r *topics.Rule) (program, error) {
 	return nil, errors.New("this version judges no rules that people wrote")
 }
@@ -41,6 +39,7 @@ type free struct {
 	raw     []byte // the rule as it was said
 	limit   limit
 	program program
+	gone    bool // it is no longer in the set, and has an alarm to end
 	condition
 }
 
@@ -49,8 +48,10 @@ const (
 	calmFree = 10 * time.Second
 )
 
-// written is the list of the rules that people wrote, as a set says it.
-func written(l *topics.Limits, layers *[]*layer) ([]free, error) {
+// rewrite is the list of the rules that people wrote as a set says it. A rule
+// keeps its life under its name, whatever version it is of; an alarm of one that
+// is no more ends as off with the next second.
+func (s *State) rewrite(l *topics.Limits, layers *[]*layer) ([]free, error) {
 	if len(l.GetRules()) > mostFree {
 		return nil, fmt.Errorf("%d rules that people wrote: want at most %d of a patient", len(l.GetRules()), mostFree)
 	}
@@ -79,23 +80,23 @@ func written(l *topics.Limits, layers *[]*layer) ([]free, error) {
 		}
 		list = append(list, f)
 	}
-	return list, nil
-}
-
-// rewrite takes a list in force. A rule keeps its life under its name, whatever
-// version it is of; an alarm of one that is no more ends as off.
-func (s *State) rewrite(list []free, emit func(*topics.Alarm)) {
-was:
 	for k := range s.free {
+		f := &s.free[k]
+		at := -1
 		for n := range list {
-			if list[n].name == s.free[k].name {
-				list[n].condition = s.free[k].condition
-				continue was
+			if list[n].name == f.name {
+				at = n
 			}
 		}
-		s.endOne(ruleCount+k, endOff, change{what: changeEnded}, emit)
+		switch {
+		case at >= 0:
+			list[at].condition = f.condition
+		case f.open != nil || f.latched != nil:
+			f.limit.off, f.gone = true, true
+			list = append(list, *f)
+		}
 	}
-	s.free = list
+	return list, nil
 }
 
 // override lays a rule's own limit over what the rule says of itself.
@@ -191,4 +192,18 @@ func (s *State) unitOf(name string) string {
 		}
 	}
 	return ""
+}
+
+// tidy forgets the rules that are no more, once their alarms have ended.
+func (s *State) tidy() {
+	kept := s.free[:0]
+	for k := range s.free {
+		if f := &s.free[k]; !f.gone || f.open != nil || f.latched != nil {
+			kept = append(kept, *f)
+		}
+	}
+	for k := len(kept); k < len(s.free); k++ {
+		s.free[k] = free{}
+	}
+	s.free = kept
 }

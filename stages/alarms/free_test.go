@@ -36,15 +36,15 @@ func withPrograms(t *testing.T) {
 	}
 }
 
-// player folds limits and seconds, and writes down what is said.
-type player struct {
+// written folds limits and seconds, and writes down what is said.
+type written struct {
 	t     *testing.T
 	s     State
 	n     int64
 	story []string
 }
 
-func (w *player) say(a *topics.Alarm) {
+func (w *written) say(a *topics.Alarm) {
 	if st := a.GetState(); st != nil {
 		w.story = append(w.story, fmt.Sprintf("%d %s %s v%d rule v%d (%s)", w.n, st.GetRule(), st.GetText(), st.GetVersion(), st.GetRuleVersion(), st.GetChange().GetWhat()+st.GetEndReason()))
 	}
@@ -53,16 +53,16 @@ func (w *player) say(a *topics.Alarm) {
 	}
 }
 
-func (w *player) put(c *topics.Chart) error {
+func (w *written) put(c *topics.Chart) error {
 	c.Patient = "p01"
 	return processor{}.Process(&w.s, topics.Record[*topics.Chart]{Key: "p01", Offset: w.n, Value: c}, w.say)
 }
 
-func (w *player) limits(version uint64, rules []*topics.Rule, limits ...*topics.Limit) error {
+func (w *written) limits(version uint64, rules []*topics.Rule, limits ...*topics.Limit) error {
 	return w.put(&topics.Chart{Kind: &topics.Chart_Limits{Limits: &topics.Limits{Version: version, Rules: rules, Limits: limits}}})
 }
 
-func (w *player) rate(seconds int, v float64) {
+func (w *written) rate(seconds int, v float64) {
 	w.t.Helper()
 	for range seconds {
 		w.n++
@@ -94,7 +94,7 @@ func fast(version uint32, duration float64) *topics.Rule {
 
 func TestRulesThatPeopleWriteLiveAsTheOthers(t *testing.T) {
 	withPrograms(t)
-	w := &player{t: t}
+	w := &written{t: t}
 	own := &topics.Limit{Rule: "fast", Value: 100, Unit: "/min", DurationS: 2, Layer: topics.LayerPatient, Author: "doctor-2"}
 	must := func(err error) {
 		t.Helper()
@@ -117,7 +117,7 @@ func TestRulesThatPeopleWriteLiveAsTheOthers(t *testing.T) {
 8 fast FAST 105 /min (limit 100) v1 rule v1 (raised)
 18 fast FAST 105 /min (limit 100) v2 rule v2 (endedover)
 22 fast FAST 110 /min (limit 100) v1 rule v2 (raised)
-22 fast FAST 110 /min (limit 100) v2 rule v2 (endedoff)`; strings.Join(w.story, "\n") != want {
+23 fast FAST 110 /min (limit 100) v2 rule v2 (endedoff)`; strings.Join(w.story, "\n") != want {
 		t.Errorf("the story is\n%s\nand must be\n%s", strings.Join(w.story, "\n"), want)
 	}
 	if len(w.s.free) != 0 {
@@ -127,7 +127,7 @@ func TestRulesThatPeopleWriteLiveAsTheOthers(t *testing.T) {
 
 func TestImpossibleRulesAreCondemnedAndTheOldStay(t *testing.T) {
 	withPrograms(t)
-	w := &player{t: t}
+	w := &written{t: t}
 	if err := w.limits(1, []*topics.Rule{fast(1, 2)}); err != nil {
 		t.Fatal(err)
 	}

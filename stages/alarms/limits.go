@@ -91,7 +91,7 @@ func (l *limits) at(i int) *limit {
 // that is no rule's is passed over: the registry may be newer than this stage,
 // and a patient must not lose the limits that can be kept. A set with an
 // impossible limit is refused, and the one before stays in force.
-func (s *State) limit(l *topics.Limits, emit func(*topics.Alarm)) error {
+func (s *State) limit(l *topics.Limits) error {
 	s.idle = 0
 	if s.limits.set != nil && l.GetVersion() < s.limits.version {
 		return nil
@@ -129,12 +129,12 @@ func (s *State) limit(l *topics.Limits, emit func(*topics.Alarm)) error {
 	if err != nil {
 		return err
 	}
-	free, err := written(l, &layers)
+	free, err := s.rewrite(l, &layers)
 	if err != nil {
 		return err
 	}
 	s.limits = limits{version: l.GetVersion(), set: (*[ruleCount]limit)(&next), force: next.inForce(), pause: pause, pauseMax: most}
-	s.rewrite(free, emit)
+	s.free = free
 	return nil
 }
 
