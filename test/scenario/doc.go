@@ -32,6 +32,8 @@
 //	                                         resumed, accepted, rejected, timed-out, priority.
 //	                                         STATE is how it then is: latched; sounding, acknowledged, paused;
 //	                                         open, accepted, rejected, timed-out.
+//	suppressed: FROM..TO RULE WHY            candidates that became no alarm and must be said: short, inhibited,
+//	                                         quality, off or standby. Others may be.
 //	people:  TIME ACTION RULE by WHO         what people do: acknowledge, accept, reject, pause, resume, reset
 //	         [for S] [as V] [refused CODE]   the newest alarm of a rule, or "patient" (pause, resume), for S
 //	                                         seconds, having seen version V. It must be done, or refused so.

@@ -29,6 +29,8 @@ type scenario struct {
 	beats  []wantBeats
 	never  []wantNever
 	people []deed
+
+	candidates []wantSuppressed
 }
 
 type span struct{ from, to float64 } // s
@@ -126,9 +128,9 @@ func (s *scenario) begin(section, rest string) (err error) {
 		if s.others {
 			return nil
 		}
-	case "rhythms", "beats", "never", "people":
+	case "rhythms", "beats", "never", "people", "suppressed":
 	default:
-		return fmt.Errorf("a section %q: want script, rate, leads, patient, people, alarms, rhythms, beats or never", section)
+		return fmt.Errorf("a section %q: want script, rate, leads, patient, people, alarms, suppressed, rhythms, beats or never", section)
 	}
 	if rest != "" {
 		return fmt.Errorf("%q after %s: its lines follow below", rest, section)
@@ -149,8 +151,10 @@ func (s *scenario) line(section, line string) error {
 		return s.neverLine(words)
 	case "people":
 		return s.peopleLine(words)
+	case "suppressed":
+		return s.suppressedLine(words)
 	}
-	return fmt.Errorf("%q belongs to no section: want people, alarms, rhythms, beats or never before it", line)
+	return fmt.Errorf("%q belongs to no section: want people, alarms, suppressed, rhythms, beats or never before it", line)
 }
 
 func (s *scenario) alarmLine(words []string) (err error) {

@@ -24,15 +24,16 @@ const (
 // story is what the stages said of a scenario. All times are in s from the
 // first sample.
 type story struct {
-	now    float64 // of the log
-	rate   float64
-	alarms []said
-	rhythm []episode
-	beats  []beat
-	rates  []reading
-	people []deed // what people do, and have not done yet
-	refuse []string
-	newest map[string]*topics.AlarmState // of a rule
+	now        float64 // of the log
+	rate       float64
+	alarms     []said
+	rhythm     []episode
+	beats      []beat
+	rates      []reading
+	people     []deed // what people do, and have not done yet
+	refuse     []string
+	candidates []candidate
+	newest     map[string]*topics.AlarmState // of a rule
 }
 
 // reading is a heart rate as it was said, in /min.
@@ -74,6 +75,9 @@ func (s scenario) play(source patch.Source) (story, error) {
 			st.alarm(a)
 		}
 		st.outcome(r.Value.GetOutcome())
+		if p := r.Value.GetSuppressed(); p != nil {
+			st.candidates = append(st.candidates, candidate{st.now, p.GetRule(), p.GetWhy()})
+		}
 	}
 	return st, nil
 }
@@ -155,6 +159,9 @@ func (s *story) String() string {
 	var b strings.Builder
 	for _, a := range s.alarms {
 		fmt.Fprintf(&b, "  %6.2f %s: %s %v\n", a.at, a.what, a.text, a.is)
+	}
+	for _, c := range s.candidates {
+		fmt.Fprintf(&b, "  %6.2f suppressed %s: %s\n", c.at, c.rule, c.why)
 	}
 	for _, e := range s.rhythm {
 		end := "goes on"
