@@ -116,7 +116,11 @@ func (s *State) remind(i int, a *alarm, emit func(*topics.Alarm)) {
 	if a.signal.until != 0 && s.time >= a.signal.until && goesOn {
 		a.signal.ring(signalTime)
 		a.rang = a.version + 1
-		s.say(i, a, change{what: changeSounding, reason: silenceOver}, emit)
+		ch := change{what: changeSounding, reason: silenceOver}
+		if s.pause.on {
+			ch.what = changePaused // by the pause of all, which lasts longer
+		}
+		s.say(i, a, ch, emit)
 	}
 	if a.priority == topics.Priority_PRIORITY_HIGH && a.duty.waits() && s.time-a.duty.since >= answerWithin {
 		a.duty.pass(dutyTime, "", s.time)

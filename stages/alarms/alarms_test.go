@@ -333,6 +333,35 @@ func BenchmarkSecondWithAlarms(b *testing.B) {
 	benchmarkSecond(b, "6 hr 72; 6 flat; 15 hr 72; ! acknowledge asystole by nurse-1; ! accept asystole by nurse-1; 8 hr 134 battery 9; ! accept hr.high by nurse-1; 80 hr 134; ! pause battery-low by nurse-1; 2 hr 134")
 }
 
+// A state is written down before the first record of each transaction.
+func BenchmarkState(b *testing.B) {
+	for _, script := range []string{"", "6 hr 72; 6 flat; 15 hr 72; 8 hr 134 battery 9"} {
+		b.Run(script, func(b *testing.B) {
+			set := topics.DefaultLimits()
+			for i, l := range set[5:15] {
+				l.Layer, l.Author, l.SetUs = "patient", "doctor-1", int64(i%3)
+			}
+			bed := newBed(&testing.T{}, "p01").limits(3, set...)
+			bed.play("2 hr 72")
+			if script != "" {
+				bed.play(script)
+			}
+			var s alarms.State
+			for _, r := range bed.log {
+				if t := r.Value.GetTick(); t == nil {
+					_ = alarms.Stage().Processor.Process(&s, r, func(*topics.Alarm) {})
+				}
+			}
+			var bytes []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				bytes, _ = s.AppendBinary(bytes[:0])
+			}
+			b.ReportMetric(float64(len(bytes)), "bytes")
+		})
+	}
+}
+
 func benchmarkSecond(b *testing.B, script string) {
 	bed := newBed(&testing.T{}, "p01").play(script)
 	second, tick := bed.log[len(bed.log)-2], &topics.Tick{N: 1e9} // of no length: nothing falls due

@@ -94,6 +94,14 @@ func TestLives(t *testing.T) {
 			"125 MEDIUM HR 134 > 120 (sounding)",
 			"125 LOW BATTERY 9 < 15 % (sounding)",
 		}},
+		{"a pause of one within a pause of all", "5 hr 134; ! pause hr.high by nurse-1 for 20; ! pause patient by nurse-2 for 60; 62 hr 134", []string{
+			"4 MEDIUM HR 134 > 120 (raised)",
+			"5 MEDIUM HR 134 > 120 (paused by nurse-1)",
+			"5 pause of 1m0s by nurse-2",
+			"25 MEDIUM HR 134 > 120 (paused)",
+			"65 pause ended: over",
+			"65 MEDIUM HR 134 > 120 (sounding)",
+		}},
 		{"a new HIGH breaks the pause", "5 hr 134; ! pause patient by nurse-1 for 60; 6 flat; ! pause patient by nurse-1 for 60; 10 flat; ! resume patient by nurse-2; ! resume patient by nurse-2", []string{
 			"4 MEDIUM HR 134 > 120 (raised)",
 			"5 pause of 1m0s by nurse-1",
