@@ -348,8 +348,8 @@ type AlarmState struct {
 	Quality        float64                `protobuf:"fixed64,13,opt,name=quality,proto3" json:"quality,omitempty"`                    // 0 to 1, when it was decided
 	OnsetUs        int64                  `protobuf:"varint,14,opt,name=onset_us,json=onsetUs,proto3" json:"onset_us,omitempty"`      // sample time at which the condition began
 	RaisedUs       int64                  `protobuf:"varint,15,opt,name=raised_us,json=raisedUs,proto3" json:"raised_us,omitempty"`   // when it was decided
-	EndedUs        int64                  `protobuf:"varint,16,opt,name=ended_us,json=endedUs,proto3" json:"ended_us,omitempty"`      // when the condition ended; 0 while it goes on
-	EndReason      string                 `protobuf:"bytes,17,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"` // over, moved, inhibited
+	EndedUs        int64                  `protobuf:"varint,16,opt,name=ended_us,json=endedUs,proto3" json:"ended_us,omitempty"`      // when the condition ended; 0 while it goes on; a LATCHED one has it
+	EndReason      string                 `protobuf:"bytes,17,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"` // over, moved, inhibited, off, standby; of one that was LATCHED reset, or again: a newer episode of its rule is open
 	Restated       bool                   `protobuf:"varint,18,opt,name=restated,proto3" json:"restated,omitempty"`                   // nothing new: open alarms are said again each hour for readers that begin
 	Worst          float64                `protobuf:"fixed64,19,opt,name=worst,proto3" json:"worst,omitempty"`                        // the worst value of the episode
 	LimitsVersion  uint64                 `protobuf:"varint,20,opt,name=limits_version,json=limitsVersion,proto3" json:"limits_version,omitempty"`
@@ -360,9 +360,10 @@ type AlarmState struct {
 	Change         *Change                `protobuf:"bytes,25,opt,name=change,proto3" json:"change,omitempty"`                                   // why this record was written
 	Latching       bool                   `protobuf:"varint,26,opt,name=latching,proto3" json:"latching,omitempty"`                              // it stays, as LATCHED, until somebody resets it
 	LimitInForce   *Limit                 `protobuf:"bytes,27,opt,name=limit_in_force,json=limitInForce,proto3" json:"limit_in_force,omitempty"` // with its layer, author and reason
-	OnsetSample    uint64                 `protobuf:"varint,28,opt,name=onset_sample,json=onsetSample,proto3" json:"onset_sample,omitempty"`     // with device and boot: where its strip is
+	OnsetSample    uint64                 `protobuf:"varint,28,opt,name=onset_sample,json=onsetSample,proto3" json:"onset_sample,omitempty"`     // with device and boot: where its strip is; by the rate of the newest samples; 0: not known
 	Device         string                 `protobuf:"bytes,29,opt,name=device,proto3" json:"device,omitempty"`
 	Boot           uint64                 `protobuf:"varint,30,opt,name=boot,proto3" json:"boot,omitempty"`
+	SignalBy       string                 `protobuf:"bytes,31,opt,name=signal_by,json=signalBy,proto3" json:"signal_by,omitempty"` // who acknowledged or paused it
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -607,10 +608,17 @@ func (x *AlarmState) GetBoot() uint64 {
 	return 0
 }
 
+func (x *AlarmState) GetSignalBy() string {
+	if x != nil {
+		return x.SignalBy
+	}
+	return ""
+}
+
 // Change is what happened to an alarm.
 type Change struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	What          string                 `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`     // raised, value, priority, limit, calm, latched, ended, acknowledged, sounding, paused, resumed, accepted, rejected, timed-out, reset, restated
+	What          string                 `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`     // raised, value, priority, limit, latched, ended, acknowledged, sounding, paused, resumed, accepted, rejected, timed-out, reset, restated
 	Person        string                 `protobuf:"bytes,2,opt,name=person,proto3" json:"person,omitempty"` // an account; empty: the stage itself
 	Channel       string                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
 	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -684,13 +692,14 @@ func (x *Change) GetAnswer() string {
 	return ""
 }
 
-// AnswerOutcome answers a person's Answer, once.
+// AnswerOutcome answers a person's Answer or Standby. A repeat of one that was
+// answered lately has no second effect, and is told the same again.
 type AnswerOutcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Answer        string                 `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
 	Alarm         string                 `protobuf:"bytes,2,opt,name=alarm,proto3" json:"alarm,omitempty"`
 	Accepted      bool                   `protobuf:"varint,3,opt,name=accepted,proto3" json:"accepted,omitempty"`
-	Code          string                 `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`        // of the problem: unknown-alarm, ended, stale-version, taken, not-latched, too-long, …
+	Code          string                 `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`        // of the problem: unknown-alarm, ended, stale-version, taken, not-latched, too-long, …; stages/alarms/DESIGN.md lists them
 	Problem       string                 `protobuf:"bytes,5,opt,name=problem,proto3" json:"problem,omitempty"`  // in words, with what to do
 	Version       uint32                 `protobuf:"varint,6,opt,name=version,proto3" json:"version,omitempty"` // of the alarm now
 	Person        string                 `protobuf:"bytes,7,opt,name=person,proto3" json:"person,omitempty"`
@@ -787,7 +796,7 @@ type Silence struct {
 	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	FromUs        int64                  `protobuf:"varint,5,opt,name=from_us,json=fromUs,proto3" json:"from_us,omitempty"`
 	UntilUs       int64                  `protobuf:"varint,6,opt,name=until_us,json=untilUs,proto3" json:"until_us,omitempty"`
-	Ended         string                 `protobuf:"bytes,7,opt,name=ended,proto3" json:"ended,omitempty"` // over, resumed, broken (by a new HIGH)
+	Ended         string                 `protobuf:"bytes,7,opt,name=ended,proto3" json:"ended,omitempty"` // over, resumed, broken (by a new HIGH), standby, moved
 	Restated      bool                   `protobuf:"varint,8,opt,name=restated,proto3" json:"restated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -879,11 +888,13 @@ func (x *Silence) GetRestated() bool {
 	return false
 }
 
-// Suppressed is a candidate that became no alarm, said when it is over.
+// Suppressed is a candidate that became no alarm, said when it is over. The
+// first of a rule and a reason is said at once; those of the ten minutes after it
+// are counted, and said as one.
 type Suppressed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
-	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`                                       // short, inhibited, quality, off, standby
+	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`                                       // short, inhibited, quality (too poor to decide, or it could no longer be told), off, standby
 	By            string                 `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`                                         // the rule that spoke for it
 	Priority      Priority               `protobuf:"varint,4,opt,name=priority,proto3,enum=heartwire.v1.Priority" json:"priority,omitempty"` // that it would have had
 	OnsetUs       int64                  `protobuf:"varint,5,opt,name=onset_us,json=onsetUs,proto3" json:"onset_us,omitempty"`
@@ -891,6 +902,7 @@ type Suppressed struct {
 	Worst         float64                `protobuf:"fixed64,7,opt,name=worst,proto3" json:"worst,omitempty"`
 	Limit         float64                `protobuf:"fixed64,8,opt,name=limit,proto3" json:"limit,omitempty"`
 	Unit          string                 `protobuf:"bytes,9,opt,name=unit,proto3" json:"unit,omitempty"`
+	Count         uint32                 `protobuf:"varint,10,opt,name=count,proto3" json:"count,omitempty"` // candidates for which it stands; onset is that of the first, end of the last, worst of all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -988,6 +1000,13 @@ func (x *Suppressed) GetUnit() string {
 	return ""
 }
 
+func (x *Suppressed) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 var File_alarms_proto protoreflect.FileDescriptor
 
 const file_alarms_proto_rawDesc = "" +
@@ -1004,7 +1023,7 @@ const file_alarms_proto_rawDesc = "" +
 	"suppressed\x18\x06 \x01(\v2\x18.heartwire.v1.SuppressedH\x00R\n" +
 	"suppressed\x12(\n" +
 	"\x04tick\x18\x0f \x01(\v2\x12.heartwire.v1.TickH\x00R\x04tickB\x06\n" +
-	"\x04kind\"\xdf\a\n" +
+	"\x04kind\"\xfc\a\n" +
 	"\n" +
 	"AlarmState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
@@ -1038,7 +1057,8 @@ const file_alarms_proto_rawDesc = "" +
 	"\x0elimit_in_force\x18\x1b \x01(\v2\x13.heartwire.v1.LimitR\flimitInForce\x12!\n" +
 	"\fonset_sample\x18\x1c \x01(\x04R\vonsetSample\x12\x16\n" +
 	"\x06device\x18\x1d \x01(\tR\x06device\x12\x12\n" +
-	"\x04boot\x18\x1e \x01(\x04R\x04boot\"~\n" +
+	"\x04boot\x18\x1e \x01(\x04R\x04boot\x12\x1b\n" +
+	"\tsignal_by\x18\x1f \x01(\tR\bsignalBy\"~\n" +
 	"\x06Change\x12\x12\n" +
 	"\x04what\x18\x01 \x01(\tR\x04what\x12\x16\n" +
 	"\x06person\x18\x02 \x01(\tR\x06person\x12\x18\n" +
@@ -1061,7 +1081,7 @@ const file_alarms_proto_rawDesc = "" +
 	"\afrom_us\x18\x05 \x01(\x03R\x06fromUs\x12\x19\n" +
 	"\buntil_us\x18\x06 \x01(\x03R\auntilUs\x12\x14\n" +
 	"\x05ended\x18\a \x01(\tR\x05ended\x12\x1a\n" +
-	"\brestated\x18\b \x01(\bR\brestated\"\xec\x01\n" +
+	"\brestated\x18\b \x01(\bR\brestated\"\x82\x02\n" +
 	"\n" +
 	"Suppressed\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x10\n" +
@@ -1072,7 +1092,9 @@ const file_alarms_proto_rawDesc = "" +
 	"\bended_us\x18\x06 \x01(\x03R\aendedUs\x12\x14\n" +
 	"\x05worst\x18\a \x01(\x01R\x05worst\x12\x14\n" +
 	"\x05limit\x18\b \x01(\x01R\x05limit\x12\x12\n" +
-	"\x04unit\x18\t \x01(\tR\x04unit*\x85\x01\n" +
+	"\x04unit\x18\t \x01(\tR\x04unit\x12\x14\n" +
+	"\x05count\x18\n" +
+	" \x01(\rR\x05count*\x85\x01\n" +
 	"\x0eAlarmCondition\x12\x1f\n" +
 	"\x1bALARM_CONDITION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16ALARM_CONDITION_ACTIVE\x10\x01\x12\x1b\n" +

@@ -1008,7 +1008,7 @@ func (x *Answer) GetTimeUs() int64 {
 }
 
 // Standby says that a patient is not to be watched for a time: an examination, a
-// bath. Alarms end, and come back by themselves.
+// bath. Alarms end, and come back by themselves. It is answered as an Answer is.
 type Standby struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	On            bool                   `protobuf:"varint,1,opt,name=on,proto3" json:"on,omitempty"`
@@ -1016,6 +1016,8 @@ type Standby struct {
 	Person        string                 `protobuf:"bytes,3,opt,name=person,proto3" json:"person,omitempty"`
 	DurationS     float64                `protobuf:"fixed64,4,opt,name=duration_s,json=durationS,proto3" json:"duration_s,omitempty"` // at most 4 h
 	TimeUs        int64                  `protobuf:"varint,5,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`
+	Id            string                 `protobuf:"bytes,6,opt,name=id,proto3" json:"id,omitempty"`           // chosen by whoever asks; a repeat has no second effect
+	Channel       string                 `protobuf:"bytes,7,opt,name=channel,proto3" json:"channel,omitempty"` // page, api, cli
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1083,6 +1085,20 @@ func (x *Standby) GetTimeUs() int64 {
 		return x.TimeUs
 	}
 	return 0
+}
+
+func (x *Standby) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Standby) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
 }
 
 var File_chart_proto protoreflect.FileDescriptor
@@ -1177,14 +1193,16 @@ const file_chart_proto_rawDesc = "" +
 	"\n" +
 	"duration_s\x18\a \x01(\x01R\tdurationS\x12\x16\n" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x17\n" +
-	"\atime_us\x18\t \x01(\x03R\x06timeUs\"\x81\x01\n" +
+	"\atime_us\x18\t \x01(\x03R\x06timeUs\"\xab\x01\n" +
 	"\aStandby\x12\x0e\n" +
 	"\x02on\x18\x01 \x01(\bR\x02on\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06person\x18\x03 \x01(\tR\x06person\x12\x1d\n" +
 	"\n" +
 	"duration_s\x18\x04 \x01(\x01R\tdurationS\x12\x17\n" +
-	"\atime_us\x18\x05 \x01(\x03R\x06timeUs*\xad\x02\n" +
+	"\atime_us\x18\x05 \x01(\x03R\x06timeUs\x12\x0e\n" +
+	"\x02id\x18\x06 \x01(\tR\x02id\x12\x18\n" +
+	"\achannel\x18\a \x01(\tR\achannel*\xad\x02\n" +
 	"\x06Rhythm\x12\x16\n" +
 	"\x12RHYTHM_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eRHYTHM_COUPLET\x10\x01\x12\x10\n" +

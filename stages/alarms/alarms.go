@@ -8,14 +8,21 @@
 //   - an alarm that is open goes on until its condition is seen to be over:
 //     that samples stop, leads fall off or noise comes ends none;
 //   - missing samples are a technical alarm and never a bodily one, and so are
-//     records that were forgotten before anybody read them (lost.go).
+//     records that were forgotten before anybody read them (lost.go);
+//   - what a person asks is done once, or refused in words, and nothing is
+//     changed by what is refused (answer.go);
+//   - what quietens an alarm keeps it from nobody: what was suppressed is said
+//     and counted (suppressed.go).
 //
-// rules.go is the table of rules, condition.go the one small machine they all
-// run on. DESIGN.md has the table in words, and why it is as it is.
+// rules.go is the table of rules, free.go those that people write, limits.go by
+// what they are judged. Three small machines run side by side for each:
+// condition.go, signal.go, responsibility.go. DESIGN.md has them as tables, and
+// why they are as they are.
 package alarms
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"heartwire/stages"
@@ -25,7 +32,7 @@ import (
 // Name is the stage's name, and Version the version of its state's encoding.
 const (
 	Name    = "alarms"
-	Version = 3
+	Version = 4
 )
 
 const (
@@ -57,7 +64,7 @@ func (processor) Process(s *State, r topics.Record[*topics.Chart], emit func(*to
 	case *topics.Chart_Binding:
 		s.alive(c.GetTimeUs())
 		if !k.Binding.GetBound() {
-			s.endAll(endMoved, emit)
+			s.leave(emit)
 		}
 	case *topics.Chart_Gap:
 		if k.Gap.GetCause() == topics.GapCause_GAP_CAUSE_OVERTAKEN {
@@ -67,6 +74,10 @@ func (processor) Process(s *State, r topics.Record[*topics.Chart], emit func(*to
 	case *topics.Chart_Episode:
 		s.alive(c.GetTimeUs())
 		return s.episode(&r, k.Episode, emit)
+	case *topics.Chart_Answer:
+		return s.answer(k.Answer, emit)
+	case *topics.Chart_Standby:
+		return s.stand(k.Standby, emit)
 	case *topics.Chart_Vital, *topics.Chart_Variability:
 	default:
 		return fmt.Errorf("a chart record of no kind that this version knows")
@@ -74,7 +85,8 @@ func (processor) Process(s *State, r topics.Record[*topics.Chart], emit func(*to
 	return nil
 }
 
-// Advance counts time, and says open alarms again each hour.
+// Advance counts time: what lasts for a time ends, and open alarms are said
+// again each hour.
 func (processor) Advance(s *State, t *topics.Tick, emit func(*topics.Alarm)) error {
 	s.time += t.Elapsed()
 	s.idle += t.Elapsed()
@@ -82,16 +94,41 @@ func (processor) Advance(s *State, t *topics.Tick, emit func(*topics.Alarm)) err
 		s.now += t.Elapsed().Microseconds()
 	}
 	s.fresh = false
-	for i := range s.conditions {
-		c := &s.conditions[i]
-		if c.phase.open() && s.time-c.saidAt >= restateEvery {
-			c.saidAt = s.time
-			a := s.alarm(i)
-			a.GetState().Restated = true
-			emit(a)
+	s.quieten(emit)
+	for i := range s.lines() {
+		c := s.condition(i)
+		if c.open != nil {
+			s.remind(i, c.open, emit)
+		}
+		if c.latched != nil {
+			s.remind(i, c.latched, emit)
 		}
 	}
+	if len(s.tallies) > 0 {
+		s.count(false, emit)
+	}
 	return nil
+}
+
+// remind does to an alarm what time does.
+func (s *State) remind(i int, a *alarm, emit func(*topics.Alarm)) {
+	goesOn := a.signal.is == paused || s.condition(i).phase == active
+	if a.signal.until != 0 && s.time >= a.signal.until && goesOn {
+		a.signal.ring(signalTime)
+		a.rang = a.version + 1
+		s.say(i, a, change{what: changeSounding, reason: silenceOver}, emit)
+	}
+	if a.priority == topics.Priority_PRIORITY_HIGH && a.duty.waits() && s.time-a.duty.since >= answerWithin {
+		a.duty.pass(dutyTime, "", s.time)
+		a.passed = a.version + 1
+		s.say(i, a, change{what: changeTimedOut}, emit)
+	}
+	if s.time-a.saidAt >= restateEvery {
+		a.saidAt = s.time
+		out := s.record(i, a, s.conditionOf(i, a), change{what: changeRestated})
+		out.GetState().Restated = true
+		emit(out)
+	}
 }
 
 // alive notes that the key is.
@@ -103,72 +140,134 @@ func (s *State) alive(us int64) {
 // order in which what inhibits comes before what is inhibited.
 func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit func(*topics.Alarm)) {
 	s.quality = sec.GetQuality()
+	s.locate(sec)
 	s.watch(sec)
 	for i := range rules {
-		rule, limit := &rules[i], rules[i].limit(&s.limits)
-		c := &s.conditions[i]
-		e := event{sec, s.now, limit, unknown, s.inhibited(rule)}
-		switch {
-		case i == ruleDataLost:
-			e.verdict, e.nowUs = s.lost(r)
-		case i == ruleAFFast:
-			e.verdict = s.fastAF(sec, limit, c.phase.open())
-		case i == rulePVC && s.explained():
-		case len(rule.of) > 0:
-			e.verdict = s.rhythm(rule)
-		default:
-			e.verdict = rule.verdict(sec, limit, c.phase.open())
+		e := event{record: r, second: sec, nowUs: s.now}
+		s.verdict(i, &e)
+		if c := &s.conditions[i]; e.verdict != over && c.phase == idle && c.latched == nil {
+			continue // as nearly every rule nearly always
 		}
-		c.step(s, i, r, e, emit)
+		s.put(i, &e, emit)
+	}
+	for k := range s.free {
+		f := &s.free[k]
+		j := judgement{verdict: clear}
+		if !f.gone {
+			j = f.program.judge(s, sec, f.limit.value, f.phase.open())
+		}
+		s.put(ruleCount+k, &event{
+			record: r, second: sec, nowUs: s.now, verdict: j.verdict, value: j.value, known: j.known, onsetUs: s.now,
+		}, emit)
+	}
+	s.tidy()
+}
+
+// verdict is what a second says of a rule of the table.
+func (s *State) verdict(i int, e *event) {
+	rule, l, open := &rules[i], s.limits.at(i), s.conditions[i].phase.open()
+	switch {
+	case i == ruleDataLost:
+		e.verdict, e.nowUs = s.lost(e.record)
+	case i == ruleAFFast:
+		e.verdict = s.fastAF(e.second, l, open)
+	case i == rulePVC && s.explained():
+	case len(rule.of) > 0:
+		e.verdict = s.rhythm(rule)
+	default:
+		e.verdict = rule.verdict(e.second, l, open)
 	}
 }
 
-// inhibited reports a rule for which a worse one speaks. One whose condition
-// seems over, though it is still open, speaks only for what is less than HIGH:
-// a heart that stood still and comes back far too fast is said at once. But a
-// rate after VT or VF is still that of their beats, for as long as they calm.
-func (s *State) inhibited(r *rule) bool {
+// put gives the machine of a rule what there is to know of this second.
+func (s *State) put(i int, e *event, emit func(*topics.Alarm)) {
+	switch r := s.rule(i); {
+	case r.written:
+	case len(r.of) == 0:
+		e.value, e.known = r.value(e.second)
+		e.onsetUs = r.onset(e.nowUs, e.second)
+	default:
+		_, h := s.latest(r)
+		e.value, e.known, e.onsetUs, e.detail = r.told(e.nowUs, h), true, h.onsetUs, s.detail(r)
+	}
+	s.step(i, e, emit)
+	if c := s.condition(i); c.latched != nil && s.limitOf(i).off {
+		s.end(i, &c.latched, endOff, c.latched.endedUs, change{what: changeEnded}, emit)
+	}
+}
+
+// locate notes the newest sample, and by it and the one before how many there
+// are a second.
+func (s *State) locate(sec *topics.Second) {
+	at := &s.at
+	if sec.GetDevice() != at.device || sec.GetBoot() != at.boot {
+		if sec.GetDevice() != at.device {
+			at.device = strings.Clone(sec.GetDevice())
+		}
+		at.boot, at.rate = sec.GetBoot(), 0
+	} else if us := sec.GetSampleUs() - at.us; us >= 500_000 && sec.GetSample() > at.sample {
+		at.rate = float64(sec.GetSample()-at.sample) / (float64(us) / 1e6)
+	}
+	at.sample, at.us = sec.GetSample(), sec.GetSampleUs()
+}
+
+// inhibitor is the worse rule that speaks for one, or none. A worse one whose
+// condition seems over, though it is still open, speaks only for what is less
+// than HIGH: a heart that stood still and comes back far too fast is said at
+// once. But a rate after VT or VF is still that of their beats, for as long as
+// they calm. One that has latched is over, and speaks for nothing.
+func (s *State) inhibitor(i int) int16 {
+	r := s.rule(i)
 	for _, by := range r.under {
 		switch p := s.conditions[by].phase; {
-		case p == active, p == calming && (r.priority < topics.Priority_PRIORITY_HIGH || r.lags && by != ruleAsystole):
-			return true
+		case p == active, p == calming && (s.limitOf(i).priority < topics.Priority_PRIORITY_HIGH || r.lags && by != ruleAsystole):
+			return int16(by) + 1
 		}
 	}
-	return false
+	return none
 }
 
-// high reports that a HIGH alarm is open.
+// none is no rule: inhibitor counts them from 1.
+const none int16 = 0
+
+// high reports that a HIGH alarm is open or has latched.
 func (s *State) high() bool {
-	for i := range s.conditions {
-		if s.conditions[i].phase.open() && s.conditions[i].priority == topics.Priority_PRIORITY_HIGH {
-			return true
+	for i := range s.lines() {
+		c := s.condition(i)
+		for _, a := range [...]*alarm{c.open, c.latched} {
+			if a != nil && a.priority == topics.Priority_PRIORITY_HIGH {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-func (s *State) endAll(reason string, emit func(*topics.Alarm)) {
-	for i := range s.conditions {
-		if c := &s.conditions[i]; c.phase.open() {
-			c.end(s, i, reason, s.now, emit)
+// endAll ends all alarms and forgets all candidates.
+func (s *State) endAll(reason string, ch change, emit func(*topics.Alarm)) {
+	for i := range s.lines() {
+		c := s.condition(i)
+		if c.open != nil {
+			s.end(i, &c.open, reason, s.now, ch, emit)
 		}
-		s.conditions[i] = condition{}
+		if c.latched != nil {
+			s.end(i, &c.latched, reason, c.latched.endedUs, ch, emit)
+		}
+		*c = condition{}
 	}
-	s.lostUs, s.heard = 0, [rhythms]heard{}
 }
 
-// alarm is the record of a rule's open alarm as it stands.
-func (s *State) alarm(i int) *topics.Alarm {
-	rule, c := &rules[i], &s.conditions[i]
-	shown := c.value
-	if !rule.beyond(shown, c.limit) {
-		shown = c.worst // why it was said, not how well it is now
+// leave is for a key that its device has left: there is nobody any more.
+func (s *State) leave(emit func(*topics.Alarm)) {
+	s.endAll(endMoved, change{what: changeEnded}, emit)
+	for _, v := range [...]*silence{&s.pause, &s.standby} {
+		if v.on {
+			v.on = false
+			s.tell(v, silenceMoved, "", false, emit)
+			*v = silence{}
+		}
 	}
-	return &topics.Alarm{Patient: s.patient, TimeUs: s.now, Kind: &topics.Alarm_State{State: &topics.AlarmState{
-		Id: c.id.String(), Version: c.version, Rule: rule.name, RuleVersion: rule.version,
-		Priority: c.priority, Technical: rule.technical, Condition: topics.AlarmCondition_ALARM_CONDITION_ACTIVE,
-		Text: rule.text(shown, c.limit, c.detail), Value: c.value, Limit: c.limit, Unit: rule.unit,
-		Lead: c.lead, Quality: c.quality, OnsetUs: c.onsetUs, RaisedUs: c.raisedUs,
-		Worst: c.worst, LimitsVersion: s.limits.version,
-	}}}
+	s.count(true, emit)
+	s.lostUs, s.heard = 0, [rhythms]heard{}
+	s.tidy()
 }

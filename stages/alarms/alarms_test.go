@@ -42,7 +42,7 @@ func TestStories(t *testing.T) {
 		{"asystole, and a heart that comes back", "10 hr 72; 12 flat; 20 hr 60", []string{
 			"14 HIGH ASYSTOLE 4.3 > 4 s (raised)",
 			"19 HIGH ASYSTOLE 9.3 > 4 s (v2)",
-			"33 HIGH ASYSTOLE 12.3 > 4 s (ended: over)",
+			"33 HIGH ASYSTOLE 12.3 > 4 s (latched)",
 		}},
 		{"asystole speaks for the rates beneath it", "10 hr 72; 6 hr 36; 6 flat; 4 hr 36", []string{
 			"11 HIGH HR 36 < 40 (raised)",
@@ -57,7 +57,7 @@ func TestStories(t *testing.T) {
 			"17 HIGH HR 150 > 140 (raised)",
 			"17 MEDIUM HR 130 > 120 (ended: inhibited)",
 			// When it has not been extreme for a while it is still too fast.
-			"37 HIGH HR 150 > 140 (ended: over)",
+			"37 HIGH HR 150 > 140 (latched)",
 			"37 MEDIUM HR 130 > 120 (raised)",
 		}},
 		{"silence is no asystole", "10 hr 72; 15 gone; 10 hr 72", []string{
@@ -76,6 +76,7 @@ func TestStories(t *testing.T) {
 			"21 HIGH NO DATA 10 ≥ 10 s (raised)",
 			"31 HIGH NO DATA 20 > 10 s (v2)",
 			"51 HIGH NO DATA 40 > 10 s (v3)",
+			"68 HIGH ASYSTOLE 6.3 > 4 s (timed-out)", // nobody has answered
 		}},
 		{"nor does noise", "5 hr 72; 5 hr 134; 20 noise; 12 hr 100", []string{
 			"9 MEDIUM HR 134 > 120 (raised)",
@@ -144,7 +145,7 @@ func TestExtremesStayWhenALimitIsOff(t *testing.T) {
 	)
 	b.play("10 hr 130; 3 hr 190; 12 hr 60; 3 hr 30").want(
 		"11 HIGH HR 190 > 140 (raised)",
-		"24 HIGH HR 190 > 140 (ended: over)",
+		"24 HIGH HR 190 > 140 (latched)",
 		"26 HIGH HR 30 < 40 (raised)",
 	)
 }

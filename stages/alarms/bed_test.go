@@ -33,6 +33,8 @@ type bed struct {
 	skipped int64            // offsets that were forgotten
 	written func() time.Time // labels of the records; nil: none
 	rr      []float64        // ms, of the next second
+	asked   int              // answers
+	every   bool             // candidates that were suppressed are in the story
 }
 
 func newBed(t *testing.T, key string) *bed {
@@ -55,22 +57,69 @@ func (b *bed) put(c *topics.Chart) {
 	}
 	for _, x := range said {
 		b.said = append(b.said, x.Value)
-		b.story = append(b.story, b.line(x.Value.GetState()))
+		if line := b.line(x.Value); line != "" {
+			b.story = append(b.story, line)
+		}
 	}
 	b.fold.Commit()
 }
 
-func (b *bed) line(a *topics.AlarmState) string {
-	how := fmt.Sprintf("v%d", a.Version)
+// line is a record as a story tells it.
+func (b *bed) line(x *topics.Alarm) string {
+	person := func(p string) string {
+		if p == "" {
+			return ""
+		}
+		return " by " + p
+	}
+	switch k := x.GetKind().(type) {
+	case *topics.Alarm_State:
+		return fmt.Sprintf("%d %s", b.second, b.state(k.State)+person(k.State.GetChange().GetPerson())+")")
+	case *topics.Alarm_Outcome:
+		if k.Outcome.GetAccepted() {
+			return ""
+		}
+		return fmt.Sprintf("%d refused: %s%s", b.second, k.Outcome.GetCode(), person(k.Outcome.GetPerson()))
+	case *topics.Alarm_Silence:
+		what := "pause"
+		if k.Silence.GetStandby() {
+			what = "standby"
+		}
+		switch {
+		case k.Silence.GetRestated():
+			what += " again"
+		case k.Silence.GetOn():
+			what += fmt.Sprintf(" of %v", time.Duration(k.Silence.GetUntilUs()-x.GetTimeUs())*time.Microsecond)
+		default:
+			what += " ended: " + k.Silence.GetEnded()
+		}
+		return fmt.Sprintf("%d %s%s", b.second, what, person(k.Silence.GetPerson()))
+	case *topics.Alarm_Suppressed:
+		if !b.every {
+			return ""
+		}
+		p := k.Suppressed
+		by := ""
+		if p.GetBy() != "" {
+			by = " by " + p.GetBy()
+		}
+		return fmt.Sprintf("%d suppressed %d %s (%s%s)", b.second, p.GetCount(), p.GetRule(), p.GetWhy(), by)
+	}
+	b.t.Fatalf("no story tells %v", x)
+	return ""
+}
+
+func (b *bed) state(a *topics.AlarmState) string {
+	how := a.GetChange().GetWhat()
 	switch {
 	case a.Restated:
 		how = "again"
 	case a.Condition == topics.AlarmCondition_ALARM_CONDITION_ENDED:
 		how = "ended: " + a.EndReason
-	case a.Version == 1:
-		how = "raised"
+	case how == "value" || how == "limit":
+		how = fmt.Sprintf("v%d", a.Version)
 	}
-	return fmt.Sprintf("%d %s %s (%s)", b.second, strings.TrimPrefix(a.Priority.String(), "PRIORITY_"), a.Text, how)
+	return fmt.Sprintf("%s %s (%s", strings.TrimPrefix(a.Priority.String(), "PRIORITY_"), a.Text, how)
 }
 
 // tick is the end of a second.
@@ -84,6 +133,10 @@ func (b *bed) tick() {
 // set fields until they are set again; hr - is an unknown rate, beat a silence
 // that begins here, gone one of samples.
 //
+// What a person does is said before the second that follows: ! action, a rule or
+// patient, by whom; for seconds, as version, id, alarm, reason. ! standby bath by
+// whom for seconds, ! standby off by whom.
+//
 // An episode is said before the second that follows: + what, its onset in
 // seconds of the script, its end or - while it goes on, beats, rate, and cut.
 //
@@ -94,6 +147,10 @@ func (b *bed) play(script string) *bed {
 		words := strings.Fields(part)
 		if words[0] == "+" {
 			b.episode(words[1:])
+			continue
+		}
+		if words[0] == "!" {
+			b.act(words[1:])
 			continue
 		}
 		n, err := strconv.Atoi(words[0])
@@ -130,6 +187,49 @@ func (b *bed) episode(words []string) {
 		e.End, e.EndUs = proto.Uint64(1), us(v[1])
 	}
 	b.put(&topics.Chart{Patient: b.key, TimeUs: us(float64(b.second)), Kind: &topics.Chart_Episode{Episode: e}})
+}
+
+// act is what a person does.
+func (b *bed) act(words []string) {
+	b.t.Helper()
+	more := map[string]string{}
+	for i := 2; i+1 < len(words); i += 2 {
+		more[words[i]] = words[i+1]
+	}
+	b.asked++
+	a := &topics.Answer{
+		Id: fmt.Sprintf("answer-%d", b.asked), Action: topics.Action(topics.Action_value["ACTION_"+strings.ToUpper(words[0])]),
+		Person: more["by"], Reason: more["reason"], Channel: "page",
+	}
+	if more["id"] != "" {
+		a.Id = more["id"]
+	}
+	if f, err := strconv.ParseFloat(more["for"], 64); err == nil {
+		a.DurationS = f
+	}
+	if v, err := strconv.ParseUint(more["as"], 10, 32); err == nil {
+		a.Version = uint32(v)
+	}
+	if words[0] == "standby" {
+		b.put(&topics.Chart{Patient: b.key, Kind: &topics.Chart_Standby{Standby: &topics.Standby{
+			On: words[1] != "off", Reason: words[1], Person: a.Person, DurationS: a.DurationS, Id: a.Id, Channel: a.Channel,
+		}}})
+		return
+	}
+	if a.Alarm = more["alarm"]; a.Alarm == "" && words[1] != "patient" {
+		a.Alarm = b.newest(words[1]).GetId()
+	}
+	b.put(&topics.Chart{Patient: b.key, Kind: &topics.Chart_Answer{Answer: a}})
+}
+
+// newest is the newest record of a rule's alarm; nil: there is none.
+func (b *bed) newest(rule string) *topics.AlarmState {
+	for i := len(b.said) - 1; i >= 0; i-- {
+		if a := b.said[i].GetState(); a.GetRule() == rule {
+			return a
+		}
+	}
+	return nil
 }
 
 func (b *bed) set(words []string) *topics.Second {

@@ -1,7 +1,6 @@
 package alarms
 
 import (
-	"math"
 	"time"
 
 	"heartwire/topics"
@@ -12,7 +11,8 @@ type phase uint8
 
 const (
 	idle    phase = iota // nothing
-	pending              // beyond the limit, not yet for long enough: nothing is said
+	pending              // beyond the limit, not yet for long enough or while a worse one speaks: nothing is said
+	held                 // beyond the limit, and nothing may be decided: off, standby, poor signal
 	active               // an alarm is open
 	calming              // an alarm is open, its condition seems over and must stay so
 	phases
@@ -22,7 +22,7 @@ func (p phase) open() bool { return p == active || p == calming }
 
 // String is the phase's name.
 func (p phase) String() string {
-	return [...]string{"idle", "pending", "active", "calming", "?"}[min(p, phases)]
+	return [...]string{"idle", "pending", "held", "active", "calming", "?"}[min(p, phases)]
 }
 
 // verdict is what a second says about a rule.
@@ -38,167 +38,200 @@ const (
 // String is the verdict's name.
 func (v verdict) String() string { return [...]string{"unknown", "over", "within", "clear"}[v] }
 
-// Why an alarm ended.
+// happening is what a second is to the machine: the verdict, with the time for
+// which it has held and with what forbids to decide.
+type happening uint8
+
 const (
-	endOver      = "over"      // its condition
-	endMoved     = "moved"     // the device is somebody else's now
-	endInhibited = "inhibited" // a worse one speaks for it
-	endOff       = "off"       // its rule was turned off for the patient
+	isOver            happening = iota // beyond the limit
+	hasLasted                          // and for as long as it must be
+	isWithin                           // not clear of it by the hysteresis
+	isClear                            // not beyond it
+	isCalm                             // and for as long as an alarm must be calm
+	isUnknown                          // it cannot be told
+	isDoubtful                         // beyond the limit, in a signal too poor to decide
+	isInhibited                        // a worse one speaks
+	isInhibitedBeyond                  // and it is beyond its limit
+	isOff                              // turned off, or the patient is on standby
+	isOffBeyond                        // and it is beyond its limit
+	happenings
 )
 
-// sayEvery is the least time between two records that only tell a new value.
-const sayEvery = 5 * time.Second
+// String is the happening's name.
+func (h happening) String() string {
+	return [...]string{"over", "lasted", "within", "clear", "calm", "unknown", "doubtful", "inhibited", "inhibited, over", "off", "off, over", "?"}[min(h, happenings)]
+}
 
-// condition is the life of one rule's condition in one patient. LATCHED, which
-// outlives the condition, comes in between calming and idle.
+// deed is what the machine does on its way.
+type deed uint8
+
+const (
+	nothing  deed = iota
+	begin         // a candidate
+	renew         // the candidate that was held is over, another begins
+	drop          // the candidate is over
+	raise         // an alarm
+	follow        // keep its value
+	calm          // note since when
+	finish        // the condition is over: the alarm ends, or latches
+	withdraw      // the alarm ends: a worse one speaks, it is off, standby
+)
+
+// String is how the tables show it: + an alarm is raised, - ended, ? a candidate is dropped.
+func (d deed) String() string {
+	return [...]string{nothing: "", begin: "", renew: "?", drop: "?", raise: "+", follow: "", calm: "", finish: "-", withdraw: "-"}[d]
+}
+
+type move struct {
+	to phase
+	do deed
+}
+
+// moves is the machine of the condition.
+var moves = [phases][happenings]move{
+	idle: {
+		isOver: {pending, begin}, hasLasted: {active, raise}, isWithin: {idle, nothing}, isClear: {idle, nothing}, isCalm: {idle, nothing},
+		isUnknown: {idle, nothing}, isDoubtful: {held, begin},
+		isInhibited: {idle, nothing}, isInhibitedBeyond: {pending, begin}, isOff: {idle, nothing}, isOffBeyond: {held, begin},
+	},
+	pending: {
+		isOver: {pending, nothing}, hasLasted: {active, raise}, isWithin: {idle, drop}, isClear: {idle, drop}, isCalm: {idle, drop},
+		isUnknown: {idle, drop}, isDoubtful: {held, nothing},
+		isInhibited: {idle, drop}, isInhibitedBeyond: {pending, nothing}, isOff: {idle, drop}, isOffBeyond: {held, nothing},
+	},
+	held: {
+		isOver: {pending, renew}, hasLasted: {active, raise}, isWithin: {idle, drop}, isClear: {idle, drop}, isCalm: {idle, drop},
+		isUnknown: {idle, drop}, isDoubtful: {held, nothing},
+		isInhibited: {idle, drop}, isInhibitedBeyond: {pending, renew}, isOff: {idle, drop}, isOffBeyond: {held, nothing},
+	},
+	active: {
+		isOver: {active, follow}, hasLasted: {active, follow}, isWithin: {active, follow}, isClear: {calming, calm}, isCalm: {calming, calm},
+		isUnknown: {active, nothing}, isDoubtful: {active, nothing},
+		isInhibited: {idle, withdraw}, isInhibitedBeyond: {idle, withdraw}, isOff: {idle, withdraw}, isOffBeyond: {idle, withdraw},
+	},
+	calming: {
+		isOver: {active, follow}, hasLasted: {active, follow}, isWithin: {active, follow}, isClear: {calming, nothing}, isCalm: {idle, finish},
+		// What cannot be told ends nothing, and does not count as calm.
+		isUnknown: {active, nothing}, isDoubtful: {active, nothing},
+		isInhibited: {idle, withdraw}, isInhibitedBeyond: {idle, withdraw}, isOff: {idle, withdraw}, isOffBeyond: {idle, withdraw},
+	},
+}
+
+// condition is a rule in a patient: where its condition is, its candidate, and
+// the alarms that came of it. LATCHED is the last one whose condition is over;
+// it is apart, so that the next episode is judged as the first was.
 type condition struct {
 	phase   phase
+	why     why           // of a candidate: what keeps it from being an alarm
+	by      int16         // the rule that speaks for it, from 1
 	since   time.Duration // log time at which the phase began
-	onsetUs int64
-
-	// of the alarm while it is open
-	id        identity
-	version   uint32
-	priority  topics.Priority
-	value     float64
-	worst     float64
-	limit     float64
-	lead      string
-	quality   float64
-	detail    detail
-	raisedUs  int64
-	clearedUs int64 // when calming began
-	saidAt    time.Duration
-	saidWorst float64
+	onset   place
+	worst   float64
+	open    *alarm
+	latched *alarm
 }
 
 // event is a second as one rule sees it.
 type event struct {
-	second    *topics.Second
-	nowUs     int64
-	limit     limit
-	verdict   verdict
-	inhibited bool
+	record  *topics.Record[*topics.Chart]
+	second  *topics.Second
+	nowUs   int64
+	verdict verdict
+	value   float64
+	known   bool
+	onsetUs int64 // of a condition that begins now
+	detail  detail
 }
 
-// step is the machine. Read it as a table of phase by event; the events that
-// end everything come first.
-func (c *condition) step(s *State, i int, r *topics.Record[*topics.Chart], e event, emit func(*topics.Alarm)) {
-	rule := &rules[i]
-	switch {
-	case e.limit.off && c.phase.open():
-		c.end(s, i, endOff, s.now, emit)
-		return
-	case e.inhibited && c.phase.open():
-		c.end(s, i, endInhibited, s.now, emit)
-		return
-	case e.limit.off:
-		c.forget()
-		return
+// step puts a second to the machine of one rule.
+func (s *State) step(i int, e *event, emit func(*topics.Alarm)) {
+	c := s.condition(i)
+	h, reason, by := s.happening(i, e)
+	m := moves[c.phase][h]
+	if m.do == drop || m.do == renew {
+		if h == isUnknown && c.phase == pending {
+			c.why = whyQuality
+		}
+		s.suppress(i, emit)
+		*c = condition{open: c.open, latched: c.latched}
 	}
+	if m.do == begin || m.do == renew || m.do == raise && c.phase == idle {
+		c.onset, c.worst = s.place(e.onsetUs), e.value
+	}
+	if m.to != c.phase || m.do == renew {
+		c.phase, c.since = m.to, s.time
+	}
+	switch m.do {
+	case begin, renew, nothing:
+		s.wait(i, h, e, reason, by)
+	case raise:
+		s.raise(i, e, emit)
+	case follow:
+		s.follow(i, e, emit)
+	case calm:
+		c.open.endedUs, c.open.value = s.now, e.value
+	case finish:
+		c.open.value = e.value
+		s.finish(i, emit)
+	case withdraw:
+		s.end(i, &c.open, reason.ended(), s.now, change{what: changeEnded}, emit)
+		*c = condition{latched: c.latched}
+	}
+}
+
+// wait keeps what a candidate is, and why it is no alarm.
+func (s *State) wait(i int, h happening, e *event, reason why, by int16) {
+	c := s.condition(i)
 	switch c.phase {
-	case idle, pending:
-		if e.verdict != over {
-			c.forget()
-			return
-		}
-		if c.phase == idle {
-			c.phase, c.since, c.onsetUs = pending, s.time, s.onset(rule, &e)
-		}
-		// Inhibited, it goes on waiting: it speaks as soon as the other is silent.
-		if s.time-c.since >= e.limit.duration && !e.inhibited {
-			c.raise(s, i, r, e, emit)
-		}
-	case active, calming:
-		switch e.verdict {
-		case over, within:
-			c.phase = active
-			c.follow(s, i, e, emit)
-		case unknown:
-			// What cannot be told ends nothing, and does not count as calm.
-			c.phase = active
-		case clear:
-			if c.phase == active {
-				c.phase, c.since, c.clearedUs = calming, s.time, s.now
-			}
-			c.value, _ = s.value(rule, &e)
-			if s.time-c.since >= rule.calm {
-				c.end(s, i, endOver, c.clearedUs, emit)
-			}
-		}
-	}
-}
-
-// forget goes back to idle, where nearly every condition nearly always is.
-func (c *condition) forget() {
-	if c.phase != idle {
-		*c = condition{}
-	}
-}
-
-func (c *condition) raise(s *State, i int, r *topics.Record[*topics.Chart], e event, emit func(*topics.Alarm)) {
-	rule := &rules[i]
-	priority := rule.priority
-	if rule.worsens && s.high() {
-		// With a HIGH alarm open, the patient is blind in the worst hour.
-		priority = topics.Priority_PRIORITY_HIGH
-	}
-	v, _ := s.value(rule, &e)
-	*c = condition{
-		phase: active, since: s.time, onsetUs: c.onsetUs,
-		id: identify(rule.name, r), version: 1, priority: priority,
-		value: v, worst: v, limit: e.limit.value, lead: s.lead(e.second), quality: e.second.GetQuality(), detail: s.detail(rule),
-		raisedUs: s.now, saidAt: s.time, saidWorst: v,
-	}
-	emit(s.alarm(i))
-}
-
-// value is what the rule goes by, and onset since when.
-func (s *State) value(r *rule, e *event) (v float64, known bool) {
-	if len(r.of) == 0 {
-		return r.value(e.second)
-	}
-	_, h := s.latest(r)
-	return r.told(e.nowUs, h), true
-}
-
-func (s *State) onset(r *rule, e *event) int64 {
-	if len(r.of) == 0 {
-		return r.onset(e.nowUs, e.second)
-	}
-	_, h := s.latest(r)
-	return h.onsetUs
-}
-
-// follow keeps the value of an open alarm, and says it when it has become
-// noticeably worse: the page shows the number itself, so this is for the
-// record and for whoever reads the text elsewhere. A new limit is said at once.
-func (c *condition) follow(s *State, i int, e event, emit func(*topics.Alarm)) {
-	rule := &rules[i]
-	v, known := s.value(rule, &e)
-	if !known {
+	case calming:
+		c.open.value = e.value
+		return
+	case pending, held:
+	default:
 		return
 	}
-	c.value = v
-	if rule.below && v < c.worst || !rule.below && v > c.worst {
-		c.worst = v
+	if r := s.rule(i); e.known && r.sign()*(e.value-c.worst) > 0 {
+		c.worst = e.value
 	}
-	worse := math.Abs(c.worst-c.saidWorst) >= max(rule.step, rule.grow*math.Abs(c.saidWorst))
-	was := c.detail
-	c.detail = s.detail(rule)
-	if c.limit == e.limit.value && !c.detail.changed(was) && !(worse && s.time-c.saidAt >= sayEvery) {
-		return
+	// One that has not lasted is short, whoever speaks for it.
+	if c.phase == held || h == isInhibitedBeyond && s.time-c.since >= s.limitOf(i).duration {
+		c.why, c.by = reason, by
 	}
-	c.limit, c.saidAt, c.saidWorst = e.limit.value, s.time, c.worst
-	c.version++
-	emit(s.alarm(i))
 }
 
-func (c *condition) end(s *State, i int, reason string, endedUs int64, emit func(*topics.Alarm)) {
-	c.version++
-	a := s.alarm(i)
-	st := a.GetState()
-	st.Condition, st.EndReason, st.EndedUs = topics.AlarmCondition_ALARM_CONDITION_ENDED, reason, endedUs
-	*c = condition{}
-	emit(a)
+// happening is what a second is to the machine of one rule. What ends an alarm
+// in any case comes first.
+func (s *State) happening(i int, e *event) (h happening, reason why, by int16) {
+	c, l := s.condition(i), s.limitOf(i)
+	beyond := func(h, ifBeyond happening) happening {
+		if e.verdict == over {
+			return ifBeyond
+		}
+		return h
+	}
+	switch {
+	case s.standby.on:
+		return beyond(isOff, isOffBeyond), whyStandby, none
+	case l.off:
+		return beyond(isOff, isOffBeyond), whyOff, none
+	}
+	if by := s.inhibitor(i); by != none {
+		return beyond(isInhibited, isInhibitedBeyond), whyInhibited, by
+	}
+	poor := l.quality > 0 && !s.rule(i).technical && e.second.GetQuality() < l.quality
+	switch {
+	case poor:
+		return beyond(isUnknown, isDoubtful), whyQuality, none
+	case e.verdict == unknown:
+		return isUnknown, whyQuality, none
+	case e.verdict == over && (l.duration == 0 || c.phase == pending && s.time-c.since >= l.duration):
+		return hasLasted, whyShort, none
+	case e.verdict == over:
+		return isOver, whyShort, none
+	case e.verdict == within:
+		return isWithin, whyShort, none
+	case c.phase == calming && s.time-c.since >= s.rule(i).calm:
+		return isCalm, whyShort, none
+	}
+	return isClear, whyShort, none
 }

@@ -30,3 +30,12 @@ func identify(rule string, r *topics.Record[*topics.Chart]) identity {
 
 // String is lower-case hex.
 func (id identity) String() string { return hex.EncodeToString(id[:]) }
+
+// parseIdentity reads what String wrote.
+func parseIdentity(text string) (id identity, ok bool) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != len(id) {
+		return id, false
+	}
+	return identity(b), true
+}

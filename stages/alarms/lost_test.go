@@ -1,13 +1,10 @@
 package alarms_test
 
 import (
-	"bytes"
-	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
 
-	"heartwire/stages/alarms"
 	"heartwire/topics"
 )
 
@@ -44,6 +41,7 @@ func TestLostDataAreAHighAlarm(t *testing.T) {
 			b.play("130 hr 72")
 			b.want(
 				"11 HIGH DATA LOST (raised)",
+				"70 HIGH DATA LOST (timed-out)",
 				"132 HIGH DATA LOST (ended: over)",
 			)
 			if t.Failed() {
@@ -76,6 +74,7 @@ func TestAnotherLossIsTheSameEpisode(t *testing.T) {
 	b := newBed(t, "p01").play("10 hr 72").overtake().play("60 hr 72").overtake().play("130 hr 72")
 	b.want(
 		"11 HIGH DATA LOST (raised)",
+		"70 HIGH DATA LOST (timed-out)",
 		"192 HIGH DATA LOST (ended: over)",
 	)
 	b.overtake().play("1 hr 72")
@@ -111,57 +110,9 @@ func TestLostDataStayWhileHistoryIsCaughtUpWith(t *testing.T) {
 	written := time.UnixMicro(began).Add(10 * 24 * time.Hour)
 	b.written = func() time.Time { return written }
 	b.play("10 hr 72").overtake().play("3400 hr 72")
-	b.want("11 HIGH DATA LOST (raised)")
+	b.want("11 HIGH DATA LOST (raised)", "70 HIGH DATA LOST (timed-out)")
 	b.story = nil
 	b.written = func() time.Time { return time.UnixMicro(began + int64(b.second)*1e6 + 200_000) }
 	b.play("122 hr 72")
 	b.want("3531 HIGH DATA LOST (ended: over)")
-}
-
-// version2 is a state as version 2 wrote it, after "5 hr 72; 5 hr 134".
-const version2 = "A3AwMYCQ38BKgNq2i4OJhQYAgKjWuQcCSUkAAAAAAAKAwLLNO4C2zoeDiYUGEFr8N9Hl9U/9aNJBDZzMIIgBBAAAAAAAwGBAAAAAAADAYEAAAAAAAABeQAJJSc3MzMzMzOw/gNG8ioOJhQYAgMCyzTsAAAAAAMBgQAAAAAAAAAAAAAA="
-
-func TestAStateOfAVersionBeforeIsMigrated(t *testing.T) {
-	stage := alarms.Stage()
-	var s alarms.State
-	b := newBed(t, "p01").play("5 hr 72; 5 hr 134")
-	for _, r := range b.log {
-		if tick := r.Value.GetTick(); tick != nil {
-			_ = stage.Processor.Advance(&s, tick, func(*topics.Alarm) {})
-		} else if err := stage.Processor.Process(&s, r, func(*topics.Alarm) {}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	now, err := s.AppendBinary(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v2, err := base64.StdEncoding.DecodeString(version2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Version 1 had no data-lost, and no time of a loss.
-	for version, old := range map[uint32][]byte{1: v2[:len(v2)-2], 2: v2} {
-		var restored alarms.State
-		if err := restored.UnmarshalBinary(old); err == nil {
-			t.Fatalf("a state of version %d is taken for one of this version", version)
-		}
-		moved, err := stage.Migrate(version, bytes.Clone(old))
-		if err != nil {
-			t.Fatal(err)
-		}
-		const quality = 8 // bytes, at the end: the versions before did not keep it
-		if n := len(now) - quality; len(moved) != len(now) || !bytes.Equal(moved[:n], now[:n]) {
-			t.Errorf("the state of version %d is another one after it", version)
-		}
-		if err := restored.UnmarshalBinary(moved); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := stage.Migrate(version, old[:len(old)-1]); err == nil {
-			t.Errorf("a state of version %d that is cut off is migrated", version)
-		}
-	}
-	if _, err := stage.Migrate(stage.Version+1, v2); err == nil {
-		t.Error("a version that was never written is migrated")
-	}
 }

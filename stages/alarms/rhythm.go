@@ -20,9 +20,6 @@ const (
 	settledAF = 75 * time.Second // AF is decided within 60 s
 
 	sustained = 30 * time.Second // VT: AHA/ACC/HRS 2017 guideline for ventricular arrhythmias
-	pauseS    = 3.0              // ALARMS: RR of 3 s (2 to 5)
-	pvcLimit  = 10.0             // /min
-	pvcBack   = 2.0
 )
 
 const rhythms = int(topics.Rhythm_RHYTHM_NO_CAPTURE) + 1
@@ -64,10 +61,10 @@ func (s *State) episode(r *topics.Record[*topics.Chart], e *topics.Episode, emit
 	s.heard[is] = heard{
 		open: e.End == nil, cut: e.GetCut(), onsetUs: e.GetOnsetUs(), endUs: e.GetEndUs(), beats: e.GetBeats(), rate: e.GetRate(),
 	}
+	sec := &topics.Second{Lead: s.leadName, Quality: s.quality}
 	for i := range rules {
 		if includes(rules[i].of, is) && !(rules[i].whole && e.End == nil) {
-			sec := &topics.Second{Lead: s.leadName, Quality: s.quality}
-			s.conditions[i].step(s, i, r, event{sec, s.now, rules[i].limit(&s.limits), over, s.inhibited(&rules[i])}, emit)
+			s.put(i, &event{record: r, second: sec, nowUs: s.now, verdict: over}, emit)
 		}
 	}
 	return nil
@@ -138,7 +135,7 @@ func (s *State) cutAll() {
 
 // fastAF judges the rate while the atria fibrillate. When they do no more, the
 // rate is for the rules on rates.
-func (s *State) fastAF(sec *topics.Second, l limit, open bool) verdict {
+func (s *State) fastAF(sec *topics.Second, l *limit, open bool) verdict {
 	af := s.rhythm(&rules[ruleAF])
 	if af != over {
 		return af
@@ -170,7 +167,7 @@ func longest(s *topics.Second) (float64, bool) {
 	return math.Floor(ms/100) / 10, len(s.GetRr()) > 0 || live(s)
 }
 
-func paused(nowUs int64, s *topics.Second) int64 {
+func pauseBegan(nowUs int64, s *topics.Second) int64 {
 	at, ms := nowUs, 0.0
 	for _, rr := range s.GetRr() {
 		if rr.GetMs() > ms {

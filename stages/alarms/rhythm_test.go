@@ -16,7 +16,8 @@ func TestRhythms(t *testing.T) {
 			"16 HIGH VT 10 beats, 180 /min (v2)",
 			"39 HIGH SUSTAINED VT 10 beats, 180 /min (v3)", // at once
 			"44 HIGH SUSTAINED VT 80 beats, 180 /min (v4)",
-			"55 HIGH SUSTAINED VT 108 beats, 180 /min (ended: over)",
+			"55 HIGH SUSTAINED VT 108 beats, 180 /min (latched)",
+			"70 HIGH SUSTAINED VT 108 beats, 180 /min (timed-out)",
 		}},
 		{"a run is said when it is over", "10 hr 72; + v-run 9 - 3 150; 1 hr 72; + v-run 9 10.2 4 150; 20 hr 72", []string{
 			"11 MEDIUM V RUN 4 beats, 150 /min (raised)",
@@ -29,19 +30,20 @@ func TestRhythms(t *testing.T) {
 			"21 HIGH VF 7 s (v2)",
 			"24 HIGH V FLUTTER 10 s (v3)",
 			"25 HIGH VF 16 s (v4)",
-			"36 HIGH VF 16 s (ended: over)",
+			"36 HIGH VF 16 s (latched)",
 		}},
 		{"a cut does not end it", "10 hr 72; + vt 9 - 5 180; 3 hr 180; + vt 9 13 12 180 cut; 30 off; 5 noise; 12 hr 72; 20 hr 72", []string{
 			"10 HIGH VT 5 beats, 180 /min (raised)",
 			"14 HIGH LEAD OFF (raised)",
 			"54 HIGH LEAD OFF (ended: over)",
-			"68 HIGH VT 12 beats, 180 /min (ended: over)",
+			"68 HIGH VT 12 beats, 180 /min (latched)",
+			"70 HIGH VT 12 beats, 180 /min (timed-out)",
 		}},
 		{"nor does a gap, when it is found again", "10 hr 72; + vt 9 - 5 180; 3 hr 180; + vt 9 13 12 180 cut; 5 hr 180; + vt 15 - 5 180; 9 hr 180; + vt 15 27 30 180; 20 hr 72", []string{
 			"10 HIGH VT 5 beats, 180 /min (raised)",
 			"18 HIGH VT 5 beats, 180 /min (v2)",
 			"27 HIGH VT 30 beats, 180 /min (v3)",
-			"38 HIGH VT 30 beats, 180 /min (ended: over)",
+			"38 HIGH VT 30 beats, 180 /min (latched)",
 		}},
 		{"atrial fibrillation, slow, fast, slow and over", "10 hr 84; + af 2 - 40 84; 30 hr 84; 20 hr 134; 20 hr 90; + af 2 80 120 100; 70 hr 72", []string{
 			"10 LOW AF 84 /min (raised)",
@@ -110,7 +112,7 @@ func TestAnEpisodeWhoseEndWasLostEnds(t *testing.T) {
 	b.overtake()
 	b.play("30 hr 72")
 	last := b.said[len(b.said)-1].GetState()
-	if last.GetRule() != "vt" || last.GetCondition() != topics.AlarmCondition_ALARM_CONDITION_ENDED {
+	if last.GetRule() != "vt" || last.GetCondition() != topics.AlarmCondition_ALARM_CONDITION_LATCHED {
 		t.Errorf("it goes on: %v", b.story)
 	}
 }

@@ -1,7 +1,6 @@
 package alarms
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -22,19 +21,36 @@ type State struct {
 
 	limits     limits
 	conditions [ruleCount]condition
+	free       []free
 	heard      [rhythms]heard
+	at         newest
 	quality    float64 // of the last Second
 	leadName   string  // interned: the lead of the last alarm
+
+	pause    silence
+	standby  silence
+	outcomes []outcome  // of the answers of the last minutes, the oldest first
+	ended    []identity // the alarms that ended last, the oldest first
+	tallies  []tally
 }
 
-// Gone says that the key is done with: nothing is heard of it any more, and no
-// alarm is open.
+// newest is the newest sample.
+type newest struct {
+	device string
+	boot   uint64
+	sample uint64
+	us     int64
+	rate   float64 // samples /s; 0: not known
+}
+
+// Gone says that the key is done with: nothing is heard of it any more, no
+// alarm is open or latched, and nobody has silenced it.
 func (s *State) Gone() bool {
-	if s.idle < forgetAfter {
+	if s.idle < forgetAfter || s.pause.on || s.standby.on {
 		return false
 	}
-	for i := range s.conditions {
-		if s.conditions[i].phase.open() {
+	for i := range s.lines() {
+		if c := s.condition(i); c.open != nil || c.latched != nil {
 			return false
 		}
 	}
@@ -58,31 +74,42 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	e.Bool(s.fresh)
 	e.Int(int64(s.idle))
 	e.String(s.leadName)
-	e.Bool(s.limits.given)
-	e.Uint(s.limits.version)
-	if s.limits.given {
-		for _, l := range s.limits.set {
-			e.Float(l.value)
-			e.Int(int64(l.duration))
-			e.Float(l.hysteresis)
-			e.Bool(l.off)
-		}
-	}
+	layers := s.layers()
+	s.limits.append(&e, layers)
+	e.String(s.at.device)
+	e.Uint(s.at.boot)
+	e.Uint(s.at.sample)
+	e.Int(s.at.us)
+	e.Float(s.at.rate)
 	s.appendConditions(&e)
+	s.appendFree(&e, layers)
 	e.Int(s.lostUs)
 	s.appendHeard(&e)
 	e.Float(s.quality)
+	s.pause.append(&e)
+	s.standby.append(&e)
+	s.appendAnswers(&e)
+	s.appendTallies(&e)
 	return e.B, nil
 }
 
 // UnmarshalBinary reads what AppendBinary wrote.
 func (s *State) UnmarshalBinary(b []byte) error {
 	d := stages.NewDecoder(b)
-	n := decodeHead(d)
+	n := State{
+		patient: d.String(), time: time.Duration(d.Int()), now: d.Int(), fresh: d.Bool(), idle: time.Duration(d.Int()), leadName: d.String(),
+	}
+	layers := n.limits.decode(d)
+	n.at = newest{d.String(), d.Uint(), d.Uint(), d.Int(), d.Float()}
 	n.decodeConditions(d)
+	n.decodeFree(d, layers)
 	n.lostUs = d.Int()
 	n.decodeHeard(d)
 	n.quality = d.Float()
+	n.pause.decode(d)
+	n.standby.decode(d)
+	n.decodeAnswers(d)
+	n.decodeTallies(d)
 	if err := d.Err(); err != nil {
 		return err
 	}
@@ -90,38 +117,25 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-// decodeHead reads what every version begins with.
-func decodeHead(d *stages.Decoder) State {
-	n := State{
-		patient: d.String(), time: time.Duration(d.Int()), now: d.Int(), fresh: d.Bool(), idle: time.Duration(d.Int()), leadName: d.String(),
-		limits: limits{given: d.Bool(), version: d.Uint()},
-	}
-	if n.limits.given {
-		for i := range n.limits.set {
-			n.limits.set[i] = limit{d.Float(), time.Duration(d.Int()), d.Float(), d.Bool()}
-		}
-	}
-	return n
-}
-
 // appendConditions writes those that are not idle, by the names of their rules:
 // the table may change.
 func (s *State) appendConditions(e *stages.Encoder) {
 	n := 0
 	for i := range s.conditions {
-		if s.conditions[i].phase != idle {
+		if s.conditions[i].busy() {
 			n++
 		}
 	}
 	e.Uint(uint64(n))
 	for i := range s.conditions {
-		if c := &s.conditions[i]; c.phase != idle {
+		if c := &s.conditions[i]; c.busy() {
 			e.String(rules[i].name)
 			c.append(e)
-			c.detail.append(e)
 		}
 	}
 }
+
+func (c *condition) busy() bool { return c.phase != idle || c.open != nil || c.latched != nil }
 
 func (s *State) decodeConditions(d *stages.Decoder) {
 	last := -1
@@ -132,7 +146,6 @@ func (s *State) decodeConditions(d *stages.Decoder) {
 			return
 		}
 		s.conditions[i].decode(d)
-		s.conditions[i].detail.decode(d)
 		last = i
 	}
 }
@@ -147,82 +160,114 @@ func ruleNamed(name string) int {
 	return -1
 }
 
-// before3 are the rules of the versions before 3, in the order of their states;
-// data-lost came with version 2.
-var before3 = [...]string{
-	topics.RuleAsystole, "hr.extreme-high", "hr.extreme-low", topics.RuleHRHigh, topics.RuleHRLow, topics.RuleNoData, topics.RuleLeadOff,
-	"signal-poor", "battery-low", "clock-wrong", "frames-long", "rebooted", "data-lost",
-}
-
-// migrate brings up a state of version 1 or 2, which had a place for each rule,
-// and knew of no rhythm.
-func migrate(version uint32, state []byte) ([]byte, error) {
-	rulesThen := before3[:]
-	switch version {
-	case 1:
-		rulesThen = before3[:len(before3)-1]
-	case 2:
-	default:
-		return nil, fmt.Errorf("there is no version %d", version)
-	}
-	d := stages.NewDecoder(state)
-	s := decodeHead(d)
-	for _, name := range rulesThen {
-		s.conditions[ruleNamed(name)].decode(d)
-	}
-	if version > 1 {
-		s.lostUs = d.Int()
-	}
-	if err := d.Err(); err != nil {
-		return nil, err
-	}
-	return s.AppendBinary(nil)
-}
-
 func (c *condition) append(e *stages.Encoder) {
 	e.Uint(uint64(c.phase))
-	if c.phase == idle {
-		return
+	e.Bool(c.open != nil)
+	e.Bool(c.latched != nil)
+	if c.phase != idle {
+		e.Uint(uint64(c.why))
+		e.Uint(uint64(c.by))
+		e.Int(int64(c.since))
+		c.onset.append(e)
+		e.Float(c.worst)
 	}
-	e.Int(int64(c.since))
-	e.Int(c.onsetUs)
-	if !c.phase.open() {
-		return
+	if c.open != nil {
+		c.open.append(e)
 	}
-	e.Bytes(c.id[:])
-	e.Uint(uint64(c.version))
-	e.Int(int64(c.priority))
-	e.Float(c.value)
-	e.Float(c.worst)
-	e.Float(c.limit)
-	e.String(c.lead)
-	e.Float(c.quality)
-	e.Int(c.raisedUs)
-	e.Int(c.clearedUs)
-	e.Int(int64(c.saidAt))
-	e.Float(c.saidWorst)
+	if c.latched != nil {
+		c.latched.append(e)
+	}
 }
 
 func (c *condition) decode(d *stages.Decoder) {
-	p := d.Uint()
-	if p >= uint64(phases) {
-		d.Fail("a phase of %d", p)
-	}
-	if c.phase = phase(p); p >= uint64(phases) || c.phase == idle {
-		c.phase = idle
+	p, open, latched := d.Uint(), d.Bool(), d.Bool()
+	if p >= uint64(phases) || open != phase(p).open() {
+		d.Fail("a phase of %d, with an open alarm: %t", p, open)
 		return
 	}
-	c.since, c.onsetUs = time.Duration(d.Int()), d.Int()
-	if !c.phase.open() {
-		return
+	*c = condition{phase: phase(p)}
+	if c.phase != idle {
+		w, by := d.Uint(), d.Uint()
+		if w >= uint64(whys) || by > ruleCount {
+			d.Fail("a candidate for reason %d by rule %d", w, by)
+			return
+		}
+		c.why, c.by, c.since = why(w), int16(by), time.Duration(d.Int())
+		c.onset.decode(d)
+		c.worst = d.Float()
 	}
-	id := d.Bytes()
-	if len(id) != len(c.id) {
-		d.Fail("an identity of %d bytes", len(id))
+	if open {
+		c.open = new(alarm)
+		c.open.decode(d)
 	}
-	copy(c.id[:], id)
-	c.version, c.priority = uint32(d.Uint()), topics.Priority(d.Int())
-	c.value, c.worst, c.limit = d.Float(), d.Float(), d.Float()
-	c.lead, c.quality = d.String(), d.Float()
-	c.raisedUs, c.clearedUs, c.saidAt, c.saidWorst = d.Int(), d.Int(), time.Duration(d.Int()), d.Float()
+	if latched {
+		c.latched = new(alarm)
+		c.latched.decode(d)
+	}
+}
+
+func (p *place) append(e *stages.Encoder) {
+	e.Int(p.us)
+	e.String(p.device)
+	e.Uint(p.boot)
+	e.Uint(p.sample)
+}
+
+func (p *place) decode(d *stages.Decoder) { *p = place{d.Int(), d.String(), d.Uint(), d.Uint()} }
+
+func (a *alarm) append(e *stages.Encoder) {
+	e.Bytes(a.id[:])
+	e.Uint(uint64(a.version))
+	e.Int(int64(a.priority))
+	e.Int(int64(a.base))
+	for _, f := range [...]float64{a.value, a.worst, a.limit, a.quality, a.saidWorst} {
+		e.Float(f)
+	}
+	e.String(a.lead)
+	a.detail.append(e)
+	a.onset.append(e)
+	e.Int(a.raisedUs)
+	e.Int(a.endedUs)
+	e.Int(int64(a.saidAt))
+	e.Uint(uint64(a.signal.is))
+	e.String(a.signal.by)
+	e.Int(int64(a.signal.until))
+	e.Int(a.signal.untilUs)
+	e.Uint(uint64(a.duty.is))
+	e.String(a.duty.by)
+	e.Int(int64(a.duty.since))
+	for _, v := range [...]uint32{a.became, a.rang, a.passed} {
+		e.Uint(uint64(v))
+	}
+}
+
+func (a *alarm) decode(d *stages.Decoder) {
+	a.id.decode(d)
+	a.version, a.priority, a.base = uint32(d.Uint()), topics.Priority(d.Int()), topics.Priority(d.Int())
+	for _, f := range [...]*float64{&a.value, &a.worst, &a.limit, &a.quality, &a.saidWorst} {
+		*f = d.Float()
+	}
+	a.lead = d.String()
+	a.detail.decode(d)
+	a.onset.decode(d)
+	a.raisedUs, a.endedUs, a.saidAt = d.Int(), d.Int(), time.Duration(d.Int())
+	is := d.Uint()
+	a.signal = signal{signalState(is), d.String(), time.Duration(d.Int()), d.Int()}
+	held := d.Uint()
+	a.duty = duty{dutyState(held), d.String(), time.Duration(d.Int())}
+	if is >= uint64(signals) || held >= uint64(duties) {
+		d.Fail("a signal of %d, a responsibility of %d", is, held)
+		a.signal.is, a.duty.is = 0, 0
+	}
+	for _, v := range [...]*uint32{&a.became, &a.rang, &a.passed} {
+		*v = uint32(d.Uint())
+	}
+}
+
+func (id *identity) decode(d *stages.Decoder) {
+	b := d.Bytes()
+	if len(b) != len(id) {
+		d.Fail("an identity of %d bytes", len(b))
+	}
+	copy(id[:], b)
 }

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file alarms.proto.
  */
 export const file_alarms: GenFile = /*@__PURE__*/
-  fileDesc("CgxhbGFybXMucHJvdG8SDGhlYXJ0d2lyZS52MSKKAgoFQWxhcm0SDwoHcGF0aWVudBgBIAEoCRIPCgd0aW1lX3VzGAIgASgDEikKBXN0YXRlGAMgASgLMhguaGVhcnR3aXJlLnYxLkFsYXJtU3RhdGVIABIuCgdvdXRjb21lGAQgASgLMhsuaGVhcnR3aXJlLnYxLkFuc3dlck91dGNvbWVIABIoCgdzaWxlbmNlGAUgASgLMhUuaGVhcnR3aXJlLnYxLlNpbGVuY2VIABIuCgpzdXBwcmVzc2VkGAYgASgLMhguaGVhcnR3aXJlLnYxLlN1cHByZXNzZWRIABIiCgR0aWNrGA8gASgLMhIuaGVhcnR3aXJlLnYxLlRpY2tIAEIGCgRraW5kIsAFCgpBbGFybVN0YXRlEgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDAoEcnVsZRgDIAEoCRIUCgxydWxlX3ZlcnNpb24YBCABKA0SKAoIcHJpb3JpdHkYBSABKA4yFi5oZWFydHdpcmUudjEuUHJpb3JpdHkSEQoJdGVjaG5pY2FsGAYgASgIEi8KCWNvbmRpdGlvbhgHIAEoDjIcLmhlYXJ0d2lyZS52MS5BbGFybUNvbmRpdGlvbhIMCgR0ZXh0GAggASgJEg0KBXZhbHVlGAkgASgBEg0KBWxpbWl0GAogASgBEgwKBHVuaXQYCyABKAkSDAoEbGVhZBgMIAEoCRIPCgdxdWFsaXR5GA0gASgBEhAKCG9uc2V0X3VzGA4gASgDEhEKCXJhaXNlZF91cxgPIAEoAxIQCghlbmRlZF91cxgQIAEoAxISCgplbmRfcmVhc29uGBEgASgJEhAKCHJlc3RhdGVkGBIgASgIEg0KBXdvcnN0GBMgASgBEhYKDmxpbWl0c192ZXJzaW9uGBQgASgEEikKBnNpZ25hbBgVIAEoDjIZLmhlYXJ0d2lyZS52MS5BbGFybVNpZ25hbBIXCg9zaWduYWxfdW50aWxfdXMYFiABKAMSNAoOcmVzcG9uc2liaWxpdHkYFyABKA4yHC5oZWFydHdpcmUudjEuUmVzcG9uc2liaWxpdHkSEwoLcmVzcG9uc2libGUYGCABKAkSJAoGY2hhbmdlGBkgASgLMhQuaGVhcnR3aXJlLnYxLkNoYW5nZRIQCghsYXRjaGluZxgaIAEoCBIrCg5saW1pdF9pbl9mb3JjZRgbIAEoCzITLmhlYXJ0d2lyZS52MS5MaW1pdBIUCgxvbnNldF9zYW1wbGUYHCABKAQSDgoGZGV2aWNlGB0gASgJEgwKBGJvb3QYHiABKAQiVwoGQ2hhbmdlEgwKBHdoYXQYASABKAkSDgoGcGVyc29uGAIgASgJEg8KB2NoYW5uZWwYAyABKAkSDgoGcmVhc29uGAQgASgJEg4KBmFuc3dlchgFIAEoCSKAAQoNQW5zd2VyT3V0Y29tZRIOCgZhbnN3ZXIYASABKAkSDQoFYWxhcm0YAiABKAkSEAoIYWNjZXB0ZWQYAyABKAgSDAoEY29kZRgEIAEoCRIPCgdwcm9ibGVtGAUgASgJEg8KB3ZlcnNpb24YBiABKA0SDgoGcGVyc29uGAcgASgJIooBCgdTaWxlbmNlEgoKAm9uGAEgASgIEg8KB3N0YW5kYnkYAiABKAgSDgoGcGVyc29uGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIPCgdmcm9tX3VzGAUgASgDEhAKCHVudGlsX3VzGAYgASgDEg0KBWVuZGVkGAcgASgJEhAKCHJlc3RhdGVkGAggASgIIq0BCgpTdXBwcmVzc2VkEgwKBHJ1bGUYASABKAkSCwoDd2h5GAIgASgJEgoKAmJ5GAMgASgJEigKCHByaW9yaXR5GAQgASgOMhYuaGVhcnR3aXJlLnYxLlByaW9yaXR5EhAKCG9uc2V0X3VzGAUgASgDEhAKCGVuZGVkX3VzGAYgASgDEg0KBXdvcnN0GAcgASgBEg0KBWxpbWl0GAggASgBEgwKBHVuaXQYCSABKAkqhQEKDkFsYXJtQ29uZGl0aW9uEh8KG0FMQVJNX0NPTkRJVElPTl9VTlNQRUNJRklFRBAAEhoKFkFMQVJNX0NPTkRJVElPTl9BQ1RJVkUQARIbChdBTEFSTV9DT05ESVRJT05fTEFUQ0hFRBACEhkKFUFMQVJNX0NPTkRJVElPTl9FTkRFRBADKn4KC0FsYXJtU2lnbmFsEhwKGEFMQVJNX1NJR05BTF9VTlNQRUNJRklFRBAAEhkKFUFMQVJNX1NJR05BTF9TT1VORElORxABEh0KGUFMQVJNX1NJR05BTF9BQ0tOT1dMRURHRUQQAhIXChNBTEFSTV9TSUdOQUxfUEFVU0VEEAMqoQEKDlJlc3BvbnNpYmlsaXR5Eh4KGlJFU1BPTlNJQklMSVRZX1VOU1BFQ0lGSUVEEAASFwoTUkVTUE9OU0lCSUxJVFlfT1BFThABEhsKF1JFU1BPTlNJQklMSVRZX0FDQ0VQVEVEEAISGwoXUkVTUE9OU0lCSUxJVFlfUkVKRUNURUQQAxIcChhSRVNQT05TSUJJTElUWV9USU1FRF9PVVQQBEISWhBoZWFydHdpcmUvdG9waWNzYgZwcm90bzM", [file_limits, file_tick]);
+  fileDesc("CgxhbGFybXMucHJvdG8SDGhlYXJ0d2lyZS52MSKKAgoFQWxhcm0SDwoHcGF0aWVudBgBIAEoCRIPCgd0aW1lX3VzGAIgASgDEikKBXN0YXRlGAMgASgLMhguaGVhcnR3aXJlLnYxLkFsYXJtU3RhdGVIABIuCgdvdXRjb21lGAQgASgLMhsuaGVhcnR3aXJlLnYxLkFuc3dlck91dGNvbWVIABIoCgdzaWxlbmNlGAUgASgLMhUuaGVhcnR3aXJlLnYxLlNpbGVuY2VIABIuCgpzdXBwcmVzc2VkGAYgASgLMhguaGVhcnR3aXJlLnYxLlN1cHByZXNzZWRIABIiCgR0aWNrGA8gASgLMhIuaGVhcnR3aXJlLnYxLlRpY2tIAEIGCgRraW5kItMFCgpBbGFybVN0YXRlEgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDAoEcnVsZRgDIAEoCRIUCgxydWxlX3ZlcnNpb24YBCABKA0SKAoIcHJpb3JpdHkYBSABKA4yFi5oZWFydHdpcmUudjEuUHJpb3JpdHkSEQoJdGVjaG5pY2FsGAYgASgIEi8KCWNvbmRpdGlvbhgHIAEoDjIcLmhlYXJ0d2lyZS52MS5BbGFybUNvbmRpdGlvbhIMCgR0ZXh0GAggASgJEg0KBXZhbHVlGAkgASgBEg0KBWxpbWl0GAogASgBEgwKBHVuaXQYCyABKAkSDAoEbGVhZBgMIAEoCRIPCgdxdWFsaXR5GA0gASgBEhAKCG9uc2V0X3VzGA4gASgDEhEKCXJhaXNlZF91cxgPIAEoAxIQCghlbmRlZF91cxgQIAEoAxISCgplbmRfcmVhc29uGBEgASgJEhAKCHJlc3RhdGVkGBIgASgIEg0KBXdvcnN0GBMgASgBEhYKDmxpbWl0c192ZXJzaW9uGBQgASgEEikKBnNpZ25hbBgVIAEoDjIZLmhlYXJ0d2lyZS52MS5BbGFybVNpZ25hbBIXCg9zaWduYWxfdW50aWxfdXMYFiABKAMSNAoOcmVzcG9uc2liaWxpdHkYFyABKA4yHC5oZWFydHdpcmUudjEuUmVzcG9uc2liaWxpdHkSEwoLcmVzcG9uc2libGUYGCABKAkSJAoGY2hhbmdlGBkgASgLMhQuaGVhcnR3aXJlLnYxLkNoYW5nZRIQCghsYXRjaGluZxgaIAEoCBIrCg5saW1pdF9pbl9mb3JjZRgbIAEoCzITLmhlYXJ0d2lyZS52MS5MaW1pdBIUCgxvbnNldF9zYW1wbGUYHCABKAQSDgoGZGV2aWNlGB0gASgJEgwKBGJvb3QYHiABKAQSEQoJc2lnbmFsX2J5GB8gASgJIlcKBkNoYW5nZRIMCgR3aGF0GAEgASgJEg4KBnBlcnNvbhgCIAEoCRIPCgdjaGFubmVsGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIOCgZhbnN3ZXIYBSABKAkigAEKDUFuc3dlck91dGNvbWUSDgoGYW5zd2VyGAEgASgJEg0KBWFsYXJtGAIgASgJEhAKCGFjY2VwdGVkGAMgASgIEgwKBGNvZGUYBCABKAkSDwoHcHJvYmxlbRgFIAEoCRIPCgd2ZXJzaW9uGAYgASgNEg4KBnBlcnNvbhgHIAEoCSKKAQoHU2lsZW5jZRIKCgJvbhgBIAEoCBIPCgdzdGFuZGJ5GAIgASgIEg4KBnBlcnNvbhgDIAEoCRIOCgZyZWFzb24YBCABKAkSDwoHZnJvbV91cxgFIAEoAxIQCgh1bnRpbF91cxgGIAEoAxINCgVlbmRlZBgHIAEoCRIQCghyZXN0YXRlZBgIIAEoCCK8AQoKU3VwcHJlc3NlZBIMCgRydWxlGAEgASgJEgsKA3doeRgCIAEoCRIKCgJieRgDIAEoCRIoCghwcmlvcml0eRgEIAEoDjIWLmhlYXJ0d2lyZS52MS5Qcmlvcml0eRIQCghvbnNldF91cxgFIAEoAxIQCghlbmRlZF91cxgGIAEoAxINCgV3b3JzdBgHIAEoARINCgVsaW1pdBgIIAEoARIMCgR1bml0GAkgASgJEg0KBWNvdW50GAogASgNKoUBCg5BbGFybUNvbmRpdGlvbhIfChtBTEFSTV9DT05ESVRJT05fVU5TUEVDSUZJRUQQABIaChZBTEFSTV9DT05ESVRJT05fQUNUSVZFEAESGwoXQUxBUk1fQ09ORElUSU9OX0xBVENIRUQQAhIZChVBTEFSTV9DT05ESVRJT05fRU5ERUQQAyp+CgtBbGFybVNpZ25hbBIcChhBTEFSTV9TSUdOQUxfVU5TUEVDSUZJRUQQABIZChVBTEFSTV9TSUdOQUxfU09VTkRJTkcQARIdChlBTEFSTV9TSUdOQUxfQUNLTk9XTEVER0VEEAISFwoTQUxBUk1fU0lHTkFMX1BBVVNFRBADKqEBCg5SZXNwb25zaWJpbGl0eRIeChpSRVNQT05TSUJJTElUWV9VTlNQRUNJRklFRBAAEhcKE1JFU1BPTlNJQklMSVRZX09QRU4QARIbChdSRVNQT05TSUJJTElUWV9BQ0NFUFRFRBACEhsKF1JFU1BPTlNJQklMSVRZX1JFSkVDVEVEEAMSHAoYUkVTUE9OU0lCSUxJVFlfVElNRURfT1VUEARCEloQaGVhcnR3aXJlL3RvcGljc2IGcHJvdG8z", [file_limits, file_tick]);
 
 /**
  * Alarm is a record of the topic alarms: one change in an alarm's life, with
@@ -188,14 +188,14 @@ export type AlarmState = Message<"heartwire.v1.AlarmState"> & {
   raisedUs: bigint;
 
   /**
-   * when the condition ended; 0 while it goes on
+   * when the condition ended; 0 while it goes on; a LATCHED one has it
    *
    * @generated from field: int64 ended_us = 16;
    */
   endedUs: bigint;
 
   /**
-   * over, moved, inhibited
+   * over, moved, inhibited, off, standby; of one that was LATCHED reset, or again: a newer episode of its rule is open
    *
    * @generated from field: string end_reason = 17;
    */
@@ -266,7 +266,7 @@ export type AlarmState = Message<"heartwire.v1.AlarmState"> & {
   limitInForce?: Limit | undefined;
 
   /**
-   * with device and boot: where its strip is
+   * with device and boot: where its strip is; by the rate of the newest samples; 0: not known
    *
    * @generated from field: uint64 onset_sample = 28;
    */
@@ -281,6 +281,13 @@ export type AlarmState = Message<"heartwire.v1.AlarmState"> & {
    * @generated from field: uint64 boot = 30;
    */
   boot: bigint;
+
+  /**
+   * who acknowledged or paused it
+   *
+   * @generated from field: string signal_by = 31;
+   */
+  signalBy: string;
 };
 
 /**
@@ -297,7 +304,7 @@ export const AlarmStateSchema: GenMessage<AlarmState> = /*@__PURE__*/
  */
 export type Change = Message<"heartwire.v1.Change"> & {
   /**
-   * raised, value, priority, limit, calm, latched, ended, acknowledged, sounding, paused, resumed, accepted, rejected, timed-out, reset, restated
+   * raised, value, priority, limit, latched, ended, acknowledged, sounding, paused, resumed, accepted, rejected, timed-out, reset, restated
    *
    * @generated from field: string what = 1;
    */
@@ -336,7 +343,8 @@ export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
   messageDesc(file_alarms, 2);
 
 /**
- * AnswerOutcome answers a person's Answer, once.
+ * AnswerOutcome answers a person's Answer or Standby. A repeat of one that was
+ * answered lately has no second effect, and is told the same again.
  *
  * @generated from message heartwire.v1.AnswerOutcome
  */
@@ -357,7 +365,7 @@ export type AnswerOutcome = Message<"heartwire.v1.AnswerOutcome"> & {
   accepted: boolean;
 
   /**
-   * of the problem: unknown-alarm, ended, stale-version, taken, not-latched, too-long, …
+   * of the problem: unknown-alarm, ended, stale-version, taken, not-latched, too-long, …; stages/alarms/DESIGN.md lists them
    *
    * @generated from field: string code = 4;
    */
@@ -430,7 +438,7 @@ export type Silence = Message<"heartwire.v1.Silence"> & {
   untilUs: bigint;
 
   /**
-   * over, resumed, broken (by a new HIGH)
+   * over, resumed, broken (by a new HIGH), standby, moved
    *
    * @generated from field: string ended = 7;
    */
@@ -450,7 +458,9 @@ export const SilenceSchema: GenMessage<Silence> = /*@__PURE__*/
   messageDesc(file_alarms, 4);
 
 /**
- * Suppressed is a candidate that became no alarm, said when it is over.
+ * Suppressed is a candidate that became no alarm, said when it is over. The
+ * first of a rule and a reason is said at once; those of the ten minutes after it
+ * are counted, and said as one.
  *
  * @generated from message heartwire.v1.Suppressed
  */
@@ -461,7 +471,7 @@ export type Suppressed = Message<"heartwire.v1.Suppressed"> & {
   rule: string;
 
   /**
-   * short, inhibited, quality, off, standby
+   * short, inhibited, quality (too poor to decide, or it could no longer be told), off, standby
    *
    * @generated from field: string why = 2;
    */
@@ -505,6 +515,13 @@ export type Suppressed = Message<"heartwire.v1.Suppressed"> & {
    * @generated from field: string unit = 9;
    */
   unit: string;
+
+  /**
+   * candidates for which it stands; onset is that of the first, end of the last, worst of all
+   *
+   * @generated from field: uint32 count = 10;
+   */
+  count: number;
 };
 
 /**

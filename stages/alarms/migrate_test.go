@@ -1,0 +1,96 @@
+package alarms_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"heartwire/stages/alarms"
+	"heartwire/topics"
+)
+
+const (
+	// version2 is a state as version 2 wrote it, after "5 hr 72; 5 hr 134".
+	version2 = "A3AwMYCQ38BKgNq2i4OJhQYAgKjWuQcCSUkAAAAAAAKAwLLNO4C2zoeDiYUGEFr8N9Hl9U/9aNJBDZzMIIgBBAAAAAAAwGBAAAAAAADAYEAAAAAAAABeQAJJSc3MzMzMzOw/gNG8ioOJhQYAgMCyzTsAAAAAAMBgQAAAAAAAAAAAAAA="
+	// version3 is one that version 3 wrote, with limits of which hr.high was 110
+	// for 2 s, after "5 hr 72; 5 hr 134; + vt 9 - 5 180; 3 hr 180; 1 hr 160; 2 hr 72 battery 9".
+	version3 = "A3AwMYDA5Zp3gJCTkYOJhQYAgKjWuQcCSUkBBwAAAAAAgFtAgNCs8w4AAAAAAAAIQAAAAAAAAABJQID4gq0WAAAAAAAAAEAAAAAAAAAAEEAAAAAAAAAAAAAAAAAAAAAAJEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAgJ2dAKAkN/ASoDRvIqDiYUGEMZnSOhfMnbOmtiasq1pGWoBBgAAAAAAABRAAAAAAAAAFEAAAAAAAAAUQAJJSc3MzMzMzOw/gNq2i4OJhQYAgJDfwEoAAAAAAAAUQAMAAAAAAIBmQAALYmF0dGVyeS1sb3cCgLC4p2iAh5mQg4mFBhC+PYWnknbo9szMKNJyamCoAQIAAAAAAAAiQAAAAAAAACJAAAAAAAAALkACSUnNzMzMzMzsP4CHmZCDiYUGAICwuKdoAAAAAAAAIkAAAAAAAAAAAAAAAAEDAQAAgNG8ioOJhQYABQAAAAAAgGZAzczMzMzM7D8="
+)
+
+// What an older version had open goes on under its identity, by the limits that held.
+func TestAStateOfAVersionBeforeIsMigrated(t *testing.T) {
+	stage := alarms.Stage()
+	for _, c := range []struct {
+		version       uint32
+		bytes, script string
+		rest          string
+	}{
+		{1, version2, "5 hr 72; 5 hr 134", "11 hr 118"},
+		{2, version2, "5 hr 72; 5 hr 134", "12 hr 72"},
+		{3, version3, "5 hr 72; 5 hr 134; + vt 9 - 5 180; 3 hr 180; 1 hr 160; 2 hr 72 battery 9", "+ vt 9 16 18 180; 11 hr 72; 1 battery 80; 5 hr 115"},
+	} {
+		old, err := base64.StdEncoding.DecodeString(c.bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.version == 1 {
+			old = old[:len(old)-2] // it had no data-lost, and no time of a loss
+		}
+		var s alarms.State
+		if err := s.UnmarshalBinary(old); err == nil {
+			t.Fatalf("a state of version %d is taken for one of this version", c.version)
+		}
+		for n := range old {
+			if _, err := stage.Migrate(c.version, old[:n]); err == nil {
+				t.Fatalf("the first %d bytes of a state of version %d are migrated", n, c.version)
+			}
+		}
+		moved, err := stage.Migrate(c.version, old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.UnmarshalBinary(moved); err != nil {
+			t.Fatal(err)
+		}
+		b := newBed(t, "p01")
+		if c.version == 3 {
+			b.limits(7, &topics.Limit{Rule: topics.RuleHRHigh, Value: 110, DurationS: 2, Hysteresis: 3})
+		}
+		b.play(c.script)
+		from, opened := len(b.log), b.said
+		b.story = nil
+		b.play(c.rest)
+		var story []string
+		say := func(a *topics.Alarm) {
+			if st := a.GetState(); st != nil {
+				story = append(story, b.state(st)+")")
+				for _, was := range opened {
+					if o := was.GetState(); o.GetRule() == st.GetRule() && st.GetChange().GetWhat() != "raised" && o.GetId() != st.GetId() {
+						t.Errorf("version %d: %s has become another alarm", c.version, st.GetRule())
+					}
+				}
+			}
+		}
+		for _, r := range b.log[from:] {
+			if tick := r.Value.GetTick(); tick != nil {
+				err = stage.Processor.Advance(&s, tick, say)
+			} else {
+				err = stage.Processor.Process(&s, r, say)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var unmoved []string
+		for _, line := range b.story {
+			_, line, _ = strings.Cut(line, " ")
+			unmoved = append(unmoved, line)
+		}
+		if got, want := strings.Join(story, "\n"), strings.Join(unmoved, "\n"); got != want || len(story) == 0 {
+			t.Errorf("version %d: after it the story is\n%s\nand without it\n%s", c.version, got, want)
+		}
+	}
+	if _, err := stage.Migrate(stage.Version+1, nil); err == nil {
+		t.Error("a version that was never written is migrated")
+	}
+}
