@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // the site's zone, where the system knows none
 
 	"github.com/spf13/cobra"
 )

@@ -99,7 +99,7 @@ func (h *house) stages() (pipeline.Topology, error) {
 	return pipeline.Topology{
 		pipeline.Stage(beats.New(h.conf.Beats), topics.Frames, topics.BeatsCheckpoints, topics.Annotations),
 		pipeline.Stage(rhythm.Stage(), topics.Annotations, topics.RhythmCheckpoints, topics.Charts),
-		pipeline.Stage(alarms.Stage(), topics.Charts, topics.AlarmsCheckpoints, topics.Alarms),
+		pipeline.Stage(alarms.New(h.conf.Alarms), topics.Charts, topics.AlarmsCheckpoints, topics.Alarms),
 		pipeline.Stage(reg, topics.Requests, topics.RegistryCheckpoints, topics.Settings, topics.Frames, topics.Charts),
 	}, nil
 }

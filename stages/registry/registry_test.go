@@ -116,11 +116,11 @@ func expect(t *testing.T, got, want string) {
 func TestAPatchGoesFromOnePatientToTheNext(t *testing.T) {
 	s := newSite(t)
 	expect(t, s.ask(bind("a", "p1")), `refused: patient "p1" is not admitted: put the patient first`)
-	expect(t, s.ask(put(&topics.Patient{Patient: "p1", Bed: "B01"})), "patient/p1 v1\nlimits/p1 v1\np1 has 28 limits\naccepted, version 1")
-	expect(t, s.ask(put(&topics.Patient{Patient: "p2", Bed: "B02"})), "patient/p2 v2\nlimits/p2 v2\np2 has 28 limits\naccepted, version 2")
-	expect(t, s.ask(bind("a", "p1")), "device/a v3: p1 6..now\na leaves nobody-a at 6, other p1\np1 has 28 limits\na enters p1 at 6, other nobody-a\naccepted, version 3")
+	expect(t, s.ask(put(&topics.Patient{Patient: "p1", Bed: "B01"})), "patient/p1 v1\nlimits/p1 v1\np1 has 29 limits\naccepted, version 1")
+	expect(t, s.ask(put(&topics.Patient{Patient: "p2", Bed: "B02"})), "patient/p2 v2\nlimits/p2 v2\np2 has 29 limits\naccepted, version 2")
+	expect(t, s.ask(bind("a", "p1")), "device/a v3: p1 6..now\na leaves nobody-a at 6, other p1\np1 has 29 limits\na enters p1 at 6, other nobody-a\naccepted, version 3")
 	expect(t, s.ask(bind("a", "p1")), "accepted, version 3")
-	expect(t, s.ask(bind("a", "p2")), "device/a v4: p1 6..8, p2 8..now\na leaves p1 at 8, other p2\np2 has 28 limits\na enters p2 at 8, other p1\naccepted, version 4")
+	expect(t, s.ask(bind("a", "p2")), "device/a v4: p1 6..8, p2 8..now\na leaves p1 at 8, other p2\np2 has 29 limits\na enters p2 at 8, other p1\naccepted, version 4")
 	expect(t, s.ask(put(&topics.Patient{Patient: "p2", Discharged: true})),
 		"patient/p2 v5\ndevice/a v5: p1 6..8, p2 8..9\na leaves p2 at 9, other nobody-a\na enters nobody-a at 9, other p2\naccepted, version 5")
 	expect(t, s.ask(bind("a", "p2")), `refused: patient "p2" is discharged: admit the patient again first`)
@@ -133,14 +133,14 @@ func TestAVersionThatIsGoneIsRefused(t *testing.T) {
 	version := uint64(1)
 	first, second := put(&topics.Patient{Patient: "p1", Bed: "B01"}), put(&topics.Patient{Patient: "p1", Bed: "B02"})
 	first.Expected, second.Expected = &version, &version
-	expect(t, s.ask(first), "patient/p1 v2\nlimits/p1 v2\np1 has 28 limits\naccepted, version 2")
+	expect(t, s.ask(first), "patient/p1 v2\nlimits/p1 v2\np1 has 29 limits\naccepted, version 2")
 	expect(t, s.ask(second), "refused: version 1 was expected and 2 is in force: look again, and ask again")
 }
 
 func TestASiteThatWasSwitchedOffTakesRequestsBeforeItsFirstTick(t *testing.T) {
 	s := newSite(t)
 	s.state.Wall = start - (30 * 24 * time.Hour).Microseconds()
-	expect(t, s.ask(put(&topics.Patient{Patient: "p1"})), "patient/p1 v1\nlimits/p1 v1\np1 has 28 limits\naccepted, version 1")
+	expect(t, s.ask(put(&topics.Patient{Patient: "p1"})), "patient/p1 v1\nlimits/p1 v1\np1 has 29 limits\naccepted, version 1")
 }
 
 // Of any requests that name a version, those win that saw the one in force:
@@ -231,7 +231,7 @@ func TestAPacemakerIsToldToMeasuring(t *testing.T) {
 	s.ask(put(&topics.Patient{Patient: "p1"}))
 	s.ask(bind("a", "p1"))
 	expect(t, s.ask(put(&topics.Patient{Patient: "p1", Paced: true})),
-		"patient/p1 v3\nlimits/p1 v3\np1 has 28 limits\na enters p1 at 3, other \naccepted, version 3")
+		"patient/p1 v3\nlimits/p1 v3\np1 has 29 limits\na enters p1 at 3, other \naccepted, version 3")
 }
 
 func TestBadRequestsAreRefusedInWords(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 // five are rules as a ward may have them: what 10,000 patients are reckoned with.
 func five(t testing.TB) *Set {
 	t.Helper()
-	l := &topics.Limits{Limits: []*topics.Limit{{Rule: "fast-ectopy", Value: 130}, {Rule: "fever", Value: 110, Hysteresis: 5}}}
+	var list []*topics.Rule
 	for _, r := range []struct{ name, when, clear, value string }{
 		{"fast-ectopy", "hr.mean(30s) > limit && pvc.perMinute > 6", "", "hr.mean(30s)"},
 		{"fever", "temperature > 38.3 && hr.mean(5min) > limit", "hr.mean(5min) < limit - hysteresis", "hr.mean(5min)"},
@@ -20,9 +20,9 @@ func five(t testing.TB) *Set {
 		{"rising", "hr.slope(10min) > 2 && hr.mean(1min) > hr.min(10min) + 30 && !rhythm.af", "", "hr.slope(10min)"},
 		{"night", "(timeOfDay >= 22h || timeOfDay < 6h) && respiration.max(2min) > 28", "", "respiration.max(2min)"},
 	} {
-		l.Rules = append(l.Rules, &topics.Rule{Name: r.name, Version: 1, When: r.when, Clear: r.clear, Value: r.value, Words: "X", Priority: topics.Priority_PRIORITY_LOW})
+		list = append(list, &topics.Rule{Name: r.name, Version: 1, When: r.when, Clear: r.clear, Value: r.value, Words: "X", Priority: topics.Priority_PRIORITY_LOW})
 	}
-	set, failed := new(Programs).Set(l)
+	set, failed := new(Programs).Set(list)
 	for _, f := range failed {
 		t.Fatal(f.Err)
 	}
@@ -42,8 +42,8 @@ func BenchmarkSecond(b *testing.B) {
 	fill := func(i int) {
 		m.NowUs = began + int64(i)*1e6
 		h.Add(set, time.Duration(i)*time.Second, m)
-		for k, r := range set.Rules {
-			r.Judge(&h, m, set.Limits[k], false)
+		for _, r := range set.Rules {
+			r.Judge(&h, m, Limit{110, 5}, false)
 		}
 	}
 	for i := range 700 {

@@ -82,14 +82,14 @@ func TestAHistoryThatWasReadAgainJudgesTheSame(t *testing.T) {
 					t.Fatalf("seed %d, second %d: read again, other bytes are written", seed, i)
 				}
 			}
-			for k, rule := range set.Rules {
+			for _, rule := range set.Rules {
 				for _, open := range []bool{false, true} {
-					if a, b := rule.Judge(&never, m, set.Limits[k], open), rule.Judge(&often, m, set.Limits[k], open); a != b {
+					if a, b := rule.Judge(&never, m, Limit{110, 5}, open), rule.Judge(&often, m, Limit{110, 5}, open); a != b {
 						t.Fatalf("seed %d, second %d, %s: %v, read again %v", seed, i, rule, a, b)
 					}
 				}
-				va, ka := rule.Value(&never, m, set.Limits[k])
-				if vb, kb := rule.Value(&often, m, set.Limits[k]); va != vb || ka != kb {
+				va, ka := rule.Value(&never, m, Limit{110, 5})
+				if vb, kb := rule.Value(&often, m, Limit{110, 5}); va != vb || ka != kb {
 					t.Fatalf("seed %d, second %d, %s: %v, read again %v", seed, i, rule, va, vb)
 				}
 			}
@@ -100,7 +100,7 @@ func TestAHistoryThatWasReadAgainJudgesTheSame(t *testing.T) {
 func TestFitKeepsWhatIsStillRead(t *testing.T) {
 	b := newBed(t, written("hr.mean(30s) > 100"))
 	b.say(40, second(120))
-	wider, _ := new(Programs).Set(&topics.Limits{Rules: []*topics.Rule{written("hr.mean(1min) > 100 && hr.mean(30s) > 100 && spo2 > 3")}})
+	wider, _ := new(Programs).Set([]*topics.Rule{written("hr.mean(1min) > 100 && hr.mean(30s) > 100 && spo2 > 3")})
 	b.set = wider
 	if v := b.h.window(&read{quantity: quantity("hr"), stat: mean, seconds: 30}); v != 120 {
 		t.Error(v)
@@ -116,16 +116,16 @@ func TestFitKeepsWhatIsStillRead(t *testing.T) {
 }
 
 func TestTheLargestState(t *testing.T) {
-	l := &topics.Limits{}
+	var list []*topics.Rule
 	codes := []string{"8867-4", "9279-1", "8310-5", "59408-5", "2339-0", "8480-6", "8462-4", "8478-0"}
 	for i := range MaxRules {
 		q := []string{"temperature", "respiration", "pvc.perMinute", "bp.diastolic", "device.battery", "signal.quality"}[i%6]
 		when := fmt.Sprintf("%s.min(%dmin) > 20 && loinc(%q) > 3", q, 2+i, codes[i%8])
 		r := written(when)
 		r.Name = fmt.Sprintf("r%d", i)
-		l.Rules = append(l.Rules, r)
+		list = append(list, r)
 	}
-	set, failed := new(Programs).Set(l)
+	set, failed := new(Programs).Set(list)
 	if len(set.series) != maxSeries || len(failed) == 0 || !strings.Contains(failed[0].Err.Error(), "would need 17 windows: at most 16 are kept") {
 		t.Fatalf("%d windows, %v", len(set.series), failed)
 	}
@@ -152,7 +152,7 @@ func TestTheEstimateHolds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		set.Rules, set.Limits = append(set.Rules, rule), append(set.Limits, NoLimit)
+		set.Rules = append(set.Rules, rule)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	var h History
@@ -201,7 +201,7 @@ func FuzzRule(f *testing.F) {
 		}
 		rule.always(NoLimit)
 		rule.never(Limit{3, 1})
-		set, failed := new(Programs).Set(&topics.Limits{Rules: []*topics.Rule{r}})
+		set, failed := new(Programs).Set([]*topics.Rule{r})
 		if len(failed) > 0 {
 			return // more windows than can be kept
 		}
@@ -237,8 +237,8 @@ func FuzzDecodeHistory(f *testing.F) {
 		set := five(t)
 		m := &Moment{Second: second(80), NowUs: began}
 		h.Add(set, time.Hour, m)
-		for k, r := range set.Rules {
-			r.Judge(&h, m, set.Limits[k], true)
+		for _, r := range set.Rules {
+			r.Judge(&h, m, Limit{110, 5}, true)
 		}
 	})
 }

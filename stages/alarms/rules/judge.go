@@ -73,11 +73,9 @@ func (r *Rule) with(h *History, m *Moment, l Limit, do func(*frame)) {
 }
 
 // Judge is what a second says about the rule. open says whether its alarm is:
-// only then is it asked whether it is clear. h has had the second by Add.
+// only then is it asked whether it is clear. h has had the second by Add. The
+// gate of quality is the caller's, who keeps what it suppresses.
 func (r *Rule) Judge(h *History, m *Moment, l Limit, open bool) (v Verdict) {
-	if gate := r.Written.GetQuality(); gate > 0 && !(m.Second.GetQuality() >= gate) {
-		return Unknown
-	}
 	r.with(h, m, l, func(f *frame) {
 		switch is, known := r.when.truth(f); {
 		case !known:
@@ -129,11 +127,11 @@ func (e *expression) eval(f *frame) ref.Val {
 }
 
 // Text is what people read: words, value and limit, as in HR MEAN 134 > 130 /min.
-// A rule without a value has its words alone, one whose limit nobody set its
-// words and value.
-func (r *Rule) Text(value float64, known bool, l Limit) string {
+// A rule without a value, or one that cannot be told (NaN), has its words alone;
+// one that does not read its limit, or whose limit nobody set, its words and value.
+func (r *Rule) Text(value float64, l Limit) string {
 	w := r.Written
-	if r.value == nil || !known {
+	if r.value == nil || math.IsNaN(value) {
 		return w.GetWords()
 	}
 	b := append([]byte(w.GetWords()), ' ')

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"heartwire/topics"
 )
 
@@ -14,18 +12,19 @@ import (
 type bed struct {
 	t   testing.TB
 	set *Set
+	l   Limit
 	h   History
 	at  int
 	m   Moment
 }
 
-func newBed(t testing.TB, r *topics.Rule, limits ...*topics.Limit) *bed {
+func newBed(t testing.TB, r *topics.Rule, limit ...Limit) *bed {
 	t.Helper()
-	set, failed := new(Programs).Set(&topics.Limits{Rules: []*topics.Rule{r}, Limits: limits})
+	set, failed := new(Programs).Set([]*topics.Rule{r})
 	for _, f := range failed {
 		t.Fatal(f.Err)
 	}
-	return &bed{t: t, set: set, m: Moment{NowUs: began, Zone: time.UTC}}
+	return &bed{t: t, set: set, l: append(limit, NoLimit)[0], m: Moment{NowUs: began, Zone: time.UTC}}
 }
 
 // say is n seconds, each as s.
@@ -44,7 +43,7 @@ func (b *bed) vital(loinc string, v float64, ucum string) *bed {
 }
 
 func (b *bed) judge(open bool) Verdict {
-	return b.set.Rules[0].Judge(&b.h, &b.m, b.set.Limits[0], open)
+	return b.set.Rules[0].Judge(&b.h, &b.m, b.l, open)
 }
 
 // dark is a second in which nothing is known of the heart.
@@ -95,7 +94,7 @@ func TestThreeValues(t *testing.T) {
 func TestClear(t *testing.T) {
 	r := written("hr > limit")
 	r.Clear = "hr < limit - hysteresis"
-	b := newBed(t, r, &topics.Limit{Rule: "mine", Value: 130, Hysteresis: 5})
+	b := newBed(t, r, Limit{130, 5})
 	for _, c := range []struct {
 		rate float64
 		open bool
@@ -109,25 +108,8 @@ func TestClear(t *testing.T) {
 		t.Errorf("in the dark: %v", got)
 	}
 	r.Clear = "spo2 > 90"
-	if got := newBed(t, r, &topics.Limit{Rule: "mine", Value: 130}).say(1, second(120)).judge(true); got != Unknown {
+	if got := newBed(t, r, Limit{130, 0}).say(1, second(120)).judge(true); got != Unknown {
 		t.Errorf("a clear that cannot be told: %v", got)
-	}
-}
-
-func TestTheQualityGate(t *testing.T) {
-	r := written("hr > 130")
-	r.Quality = 0.5
-	b := newBed(t, r)
-	s := second(140)
-	if got := b.say(1, s).judge(false); got != Over {
-		t.Error(got)
-	}
-	for _, q := range []float64{0.49, math.NaN()} {
-		s = proto.CloneOf(s)
-		s.Quality = q
-		if got := b.say(1, s).judge(false); got != Unknown {
-			t.Errorf("quality %v: %v", q, got)
-		}
 	}
 }
 
@@ -135,18 +117,17 @@ func TestText(t *testing.T) {
 	for _, c := range []struct {
 		value, unit string
 		v           float64
-		known       bool
 		limit       float64
 		want        string
 	}{
-		{"hr.mean(30s)", "/min", 134.2, true, 130, "HR MEAN 134 > 130 /min"},
-		{"hr.mean(30s)", "", 134.2, true, 130, "HR MEAN 134 > 130"},
-		{"hr.mean(30s)", "/min", 130.2, true, 130, "HR MEAN 130 ≥ 130 /min"},
-		{"spo2", "%", 84.52, true, 88, "HR MEAN 84.5 < 88 %"},
-		{"glucose / 18", "mmol/L", 3.127, true, 3.13, "HR MEAN 3.13 ≤ 3.13 mmol/L"},
-		{"spo2", "%", 0, false, 88, "HR MEAN"},
-		{"spo2", "{beats}", 7, true, math.NaN(), "HR MEAN 7 beats"},
-		{"", "%", 7, true, 8, "HR MEAN"},
+		{"hr.mean(30s)", "/min", 134.2, 130, "HR MEAN 134 > 130 /min"},
+		{"hr.mean(30s)", "", 134.2, 130, "HR MEAN 134 > 130"},
+		{"hr.mean(30s)", "/min", 130.2, 130, "HR MEAN 130 ≥ 130 /min"},
+		{"spo2", "%", 84.52, 88, "HR MEAN 84.5 < 88 %"},
+		{"glucose / 18", "mmol/L", 3.127, 3.13, "HR MEAN 3.13 ≤ 3.13 mmol/L"},
+		{"spo2", "%", math.NaN(), 88, "HR MEAN"},
+		{"spo2", "{beats}", 7, math.NaN(), "HR MEAN 7 beats"},
+		{"", "%", 7, 8, "HR MEAN"},
 	} {
 		r := written("hr > limit")
 		r.Words, r.Value, r.Unit = "HR MEAN", c.value, c.unit
@@ -154,7 +135,7 @@ func TestText(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := rule.Text(c.v, c.known, Limit{c.limit, 0}); got != c.want {
+		if got := rule.Text(c.v, Limit{c.limit, 0}); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

@@ -49,6 +49,7 @@ type Rule struct {
 	reads              []read
 	when, clear, value *expression // clear and value may be nil
 	needsLimit         bool
+	below              bool
 }
 
 // Bounds of what a rule says beside its expressions.
@@ -107,6 +108,7 @@ func Compile(r *topics.Rule) (*Rule, error) {
 		}
 		return nil, errors.Join(errs...)
 	}
+	out.below = out.falls(out.when.ast.Expr(), false)
 	return out, nil
 }
 
@@ -175,6 +177,10 @@ func (r *Rule) Reads() []string {
 
 // NeedsLimit reports that it reads its own limit.
 func (r *Rule) NeedsLimit() bool { return r.needsLimit }
+
+// Below reports that what it watches is worse the lower it is: when says that
+// the value, or something, is below the limit.
+func (r *Rule) Below() bool { return r.below }
 
 // Calm is how long it must be over before its alarm ends.
 func (r *Rule) Calm() time.Duration {

@@ -3,7 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -20,14 +20,26 @@ const (
 	maxHeld   = 16
 )
 
-// Set is the rules in force for a patient. It is for any number of patients
-// and goroutines.
+// Set is the rules in force for a patient, with what must be remembered for
+// them. It is for any number of patients and goroutines.
 type Set struct {
-	Rules  []*Rule
-	Limits []Limit // of each
+	Rules []*Rule
 
 	series []spec
 	held   []string
+}
+
+// Find is the rule of that name, or nil.
+func (s *Set) Find(name string) *Rule {
+	if s == nil {
+		return nil
+	}
+	for _, r := range s.Rules {
+		if r.Written.GetName() == name {
+			return r
+		}
+	}
+	return nil
 }
 
 // spec is a series that the rules of a set read.
@@ -68,15 +80,15 @@ type entry struct {
 // who stays.
 const remembered = 4096
 
-// Rule compiles r, or remembers it.
+// Rule compiles one rule.
 func (p *Programs) Rule(r *topics.Rule) (*Rule, error) {
-	name := identity(r)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.rule(name, r)
+	return p.rule(r)
 }
 
-func (p *Programs) rule(name string, r *topics.Rule) (*Rule, error) {
+func (p *Programs) rule(r *topics.Rule) (*Rule, error) {
+	name := identity(r)
 	if c, ok := p.known[name]; ok {
 		return c.rule, c.err
 	}
@@ -98,27 +110,19 @@ func identity(m proto.Message) string {
 	return string(b)
 }
 
-// Set compiles the rules of l, each with its own limit. A rule that cannot be
-// in force is left out and said; the others hold. nil: there is no rule.
-func (p *Programs) Set(l *topics.Limits) (*Set, []Failed) {
-	if len(l.GetRules()) == 0 {
+// Set compiles the rules of one patient. One that cannot be in force is left
+// out and said; the others hold. nil: none can.
+func (p *Programs) Set(list []*topics.Rule) (*Set, []Failed) {
+	if len(list) == 0 {
 		return nil, nil
 	}
-	part := &topics.Limits{Rules: l.GetRules()}
-	for _, r := range l.GetRules() {
-		for _, x := range l.GetLimits() {
-			if x.GetRule() == r.GetName() {
-				part.Limits = append(part.Limits, &topics.Limit{Rule: x.GetRule(), Value: x.GetValue(), Hysteresis: x.GetHysteresis()})
-			}
-		}
-	}
-	name := identity(part)
+	name := identity(&topics.Limits{Rules: list})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e, ok := p.sets[name]; ok {
 		return e.set, e.failed
 	}
-	e := p.set(part)
+	e := p.set(list)
 	if p.sets == nil || len(p.sets) >= remembered {
 		p.sets = map[string]*entry{}
 	}
@@ -126,26 +130,16 @@ func (p *Programs) Set(l *topics.Limits) (*Set, []Failed) {
 	return e.set, e.failed
 }
 
-func (p *Programs) set(l *topics.Limits) *entry {
+func (p *Programs) set(list []*topics.Rule) *entry {
 	e := &entry{}
 	s := &Set{}
-	fail := func(r *topics.Rule, err error) { e.failed = append(e.failed, Failed{r, err}) }
-	named := map[string]bool{}
-	for _, r := range l.GetRules() {
-		rule, err := p.rule(identity(r), r)
-		switch {
-		case err != nil:
-			fail(r, err)
-		case named[r.GetName()]:
-			fail(r, &Problem{Rule: r.GetName(), Field: "name", Message: "there are two of that name"})
-		case len(s.Rules) == MaxRules:
-			fail(r, &Problem{Rule: r.GetName(), Message: fmt.Sprintf("a patient has at most %d rules", MaxRules)})
-		default:
-			if err := s.add(rule, limitOf(l, r)); err != nil {
-				fail(r, err)
-				continue
-			}
-			named[r.GetName()] = true
+	for _, r := range list {
+		rule, err := p.rule(r)
+		if err == nil {
+			err = s.add(rule)
+		}
+		if err != nil {
+			e.failed = append(e.failed, Failed{proto.CloneOf(r), err})
 		}
 	}
 	if len(s.Rules) > 0 {
@@ -154,32 +148,26 @@ func (p *Programs) set(l *topics.Limits) *entry {
 	return e
 }
 
-func limitOf(l *topics.Limits, r *topics.Rule) Limit {
-	for _, x := range l.GetLimits() {
-		if x.GetRule() == r.GetName() {
-			return Limit{x.GetValue(), x.GetHysteresis()}
-		}
-	}
-	return NoLimit
-}
-
 // add takes a rule into the set, with what must be remembered for it.
-func (s *Set) add(r *Rule, l Limit) error {
-	next := Set{series: append([]spec(nil), s.series...), held: append([]string(nil), s.held...)}
+func (s *Set) add(r *Rule) error {
+	next := Set{series: slices.Clone(s.series), held: slices.Clone(s.held)}
 	for i := range r.reads {
 		next.remember(&r.reads[i])
 	}
-	if len(next.series) > maxSeries {
-		return &Problem{Rule: r.Written.GetName(), Message: fmt.Sprintf("with it the patient's rules would need %d windows: at most %d are kept", len(next.series), maxSeries)}
+	wrong := func(field, format string, args ...any) error {
+		return &Problem{Rule: r.Written.GetName(), Field: field, Message: fmt.Sprintf(format, args...)}
 	}
-	if len(next.held) > maxHeld {
-		return &Problem{Rule: r.Written.GetName(), Message: fmt.Sprintf("with it the patient's rules would read %d measurements: at most %d are kept", len(next.held), maxHeld)}
+	switch {
+	case s.Find(r.Written.GetName()) != nil:
+		return wrong("name", "there are two rules of that name")
+	case len(s.Rules) == MaxRules:
+		return wrong("", "a patient has at most %d rules", MaxRules)
+	case len(next.series) > maxSeries:
+		return wrong("", "with it the patient's rules would need %d windows: at most %d are kept", len(next.series), maxSeries)
+	case len(next.held) > maxHeld:
+		return wrong("", "with it the patient's rules would read %d measurements: at most %d are kept", len(next.held), maxHeld)
 	}
-	if math.IsInf(l.Value, 0) || math.IsInf(l.Hysteresis, 0) {
-		l = NoLimit
-	}
-	s.Rules, s.Limits = append(s.Rules, r), append(s.Limits, l)
-	s.series, s.held = next.series, next.held
+	s.Rules, s.series, s.held = append(s.Rules, r), next.series, next.held
 	return nil
 }
 
@@ -218,7 +206,7 @@ func (k key) before(o key) bool {
 // each by itself, two of one name, more than can be remembered.
 func CheckSet(list []*topics.Rule) error {
 	var p Programs
-	_, failed := p.Set(&topics.Limits{Rules: list})
+	_, failed := p.Set(list)
 	var errs []error
 	for _, f := range failed {
 		errs = append(errs, f.Err)

@@ -80,7 +80,7 @@ func TestEachQuantity(t *testing.T) {
 		}
 		r := written("known(" + q.Name + ")")
 		r.Value = q.Name
-		b := newBed(t, r, &topics.Limit{Rule: "mine", Value: 130, Hysteresis: 5})
+		b := newBed(t, r, Limit{130, 5})
 		b.m.Second = dark()
 		if _, known := r2(b); known != (q.Name == limitName || q.Name == hysteresisName || q.Name == "signal.age" || q.Name == "signal.quality") {
 			t.Errorf("%s: known %v before anything came", q.Name, known)
@@ -98,7 +98,7 @@ func TestEachQuantity(t *testing.T) {
 	}
 }
 
-func r2(b *bed) (float64, bool) { return b.set.Rules[0].Value(&b.h, &b.m, b.set.Limits[0]) }
+func r2(b *bed) (float64, bool) { return b.set.Rules[0].Value(&b.h, &b.m, b.l) }
 
 func TestTruths(t *testing.T) {
 	off := second(80)
