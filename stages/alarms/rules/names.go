@@ -20,7 +20,17 @@ type naming struct {
 	wrong   func(line, column int, format string, args ...any)
 }
 
+// report points to where a name begins, and not to its last dot.
 func (n *naming) report(e ast.Expr, format string, args ...any) {
+	for {
+		if e.Kind() == ast.SelectKind {
+			e = e.AsSelect().Operand()
+		} else if e.Kind() == ast.CallKind && e.AsCall().IsMemberFunction() {
+			e = e.AsCall().Target()
+		} else {
+			break
+		}
+	}
 	at := n.info.GetStartLocation(e.ID())
 	n.wrong(at.Line(), at.Column(), format, args...)
 }

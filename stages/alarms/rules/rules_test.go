@@ -14,9 +14,9 @@ func written(when string) *topics.Rule {
 func TestWhatIsRefused(t *testing.T) {
 	for _, c := range []struct{ when, want string }{
 		{"hr >", "when 1:5: "},
-		{"hr > 130 && hr.maen(30s) > 2", "when 1:20: there is no hr.maen: did you mean hr.mean(30s)?"},
-		{"hr.average > 130", "when 1:3: there is no hr.average: did you mean hr.mean(30s)?"},
-		{"hr.mean > 130", "when 1:3: hr.mean wants a time: hr.mean(30s)"},
+		{"hr > 130 && hr.maen(30s) > 2", "when 1:13: there is no hr.maen: did you mean hr.mean(30s)?"},
+		{"hr.average > 130", "when 1:1: there is no hr.average: did you mean hr.mean(30s)?"},
+		{"hr.mean > 130", "when 1:1: hr.mean wants a time: hr.mean(30s)"},
 		{"pulze > 3", "when 1:1: there is no pulze: did you mean pulse?"},
 		{"xyzzyplugh > 3", "when 1:1: there is no xyzzyplugh: `heartwire rules ls` lists what there is"},
 		{"hr.mean(30s) > 130 &&\n pvc.perMinute > true", "when 2:16: > does not go with a number and a truth"},
@@ -26,7 +26,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{"hr.mean(90s) > 30", "when 1:9: a window of 1min30s: above a minute, want whole minutes"},
 		{"hr.mean(2500ms) > 30", "when 1:9: a window of 2.5s: want whole seconds"},
 		{"hr.mean(hr) > 30", "when 1:9: hr.mean wants a time that is written out: hr.mean(30s)"},
-		{"hr.mean() > 30", "when 1:8: hr.mean wants one time: hr.mean(30s)"},
+		{"hr.mean() > 30", "when 1:1: hr.mean wants one time: hr.mean(30s)"},
 		{"(hr + 2).mean(30s) > 30", "only a quantity has a window, no value that was computed"},
 		{"hr.count(30s) > 30", "hr has no count: that is for beats"},
 		{"beats.v.mean(30s) > 30", "beats.v has no mean: write beats.v.count(1min)"},
