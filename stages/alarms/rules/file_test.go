@@ -125,7 +125,7 @@ func TestLint(t *testing.T) {
 		found := f.Lint()
 		var lines []string
 		for _, x := range found {
-			lines = append(lines, x.String())
+			lines = append(lines, x.Error())
 		}
 		if all := strings.Join(lines, "\n"); c.want == "" && all != "" && !strings.Contains(c.is, "||") || c.want != "" && !strings.Contains("\n"+all, "\n"+c.want) && !strings.Contains(all, c.want) {
 			t.Errorf("%.40s: found\n%s\nwant %s", c.is, all, c.want)
@@ -177,7 +177,7 @@ func FuzzParseFile(f *testing.F) {
 			return
 		}
 		for _, x := range file.Lint() {
-			_ = x.String()
+			_ = x.Error()
 		}
 	})
 }

@@ -13,8 +13,8 @@ type Finding struct {
 	*Problem
 }
 
-// String is the finding after the name of its file.
-func (f Finding) String() string {
+// Error is the finding, as it stands after the name of its file.
+func (f Finding) Error() string {
 	switch {
 	case f.Line > 0 && f.Column > 0:
 		return fmt.Sprintf("%d:%d: %v", f.Line, f.Column, f.Problem)

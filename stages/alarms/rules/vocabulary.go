@@ -40,6 +40,14 @@ type Quantity struct {
 // Windows reports that it can be asked of a time: hr.mean(30s).
 func (q *Quantity) Windows() bool { return q.per > 0 }
 
+// Held is for how long a value that has come stays known; empty: it is said each second.
+func (q *Quantity) Held() string {
+	if q.Holds == 0 {
+		return ""
+	}
+	return spell(q.Holds)
+}
+
 // Statistics are what can be asked of a window of it.
 func (q *Quantity) Statistics() []string {
 	switch {
