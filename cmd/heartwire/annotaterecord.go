@@ -224,6 +224,8 @@ func (v *viewer) alarm(s *topics.AlarmState) {
 	case s.GetEndedUs() != 0:
 		at := v.seconds(s.GetEndedUs())
 		v.alarms[i].EndedS = &at
+	case s.GetChange().GetWhat() != "value" && s.GetChange().GetWhat() != "priority":
+		// Nobody answers in a recording: that nobody does is no change of the alarm.
 	default:
 		v.alarms[i].Changes = append(v.alarms[i].Changes, alarmChange{v.seconds(v.now), priority, s.GetText()})
 	}

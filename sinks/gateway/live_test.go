@@ -93,12 +93,14 @@ func TestSnapshotHoldsWhatIsKnown(t *testing.T) {
 	spo2 := topics.Record[*topics.Chart]{Key: "p1", Origin: topics.Origin{Offset: 78},
 		Value: &topics.Chart{Patient: "p1", Kind: &topics.Chart_Vital{Vital: &topics.Vital{Loinc: "59408-5", Value: 97, Ucum: "%"}}}}
 	give(t, r.Charts(), topics.Charts, spo2)
+	latched := alarm("p1", "c", 2, topics.AlarmCondition_ALARM_CONDITION_LATCHED)
 	open, again := alarm("p1", "a", 2, active), alarm("p1", "a", 2, active)
 	again.Value.GetState().Restated = true
 	give(t, r.Alarms(), topics.Alarms,
 		alarm("p1", "b", 1, active), alarm("p1", "a", 1, active), alarm("p1", "b", 2, ended), open,
 		alarm("p1", "b", 1, active), // a repeat does not open it again
-		again)
+		again,
+		alarm("p1", "c", 1, active), latched) // one that has latched is open
 
 	p := r.connect(protocolProto)
 	p.subscribeAll()
@@ -107,7 +109,7 @@ func TestSnapshotHoldsWhatIsKnown(t *testing.T) {
 		Bed:    &Bed{Patient: "p1", Unit: "4W", Bed: "B03", Alias: "Kestrel 19", Device: "patch-p1", Paced: true},
 		Second: second("p1", 2, 71).Value,
 		Limits: limits,
-		Alarms: []*topics.Alarm{open.Value},
+		Alarms: []*topics.Alarm{open.Value, latched.Value},
 	}
 	for i := 49; i < 200; i++ { // the frame that ends where the window begins is in it
 		want.Frames = append(want.Frames, frame("p1", i).Value)

@@ -7,17 +7,6 @@ import (
 	"heartwire/topics"
 )
 
-// Why an alarm ended.
-const (
-	endOver      = "over"      // its condition
-	endMoved     = "moved"     // the device is somebody else's now
-	endInhibited = "inhibited" // a worse one speaks for it
-	endOff       = "off"       // its rule was turned off for the patient
-	endStandby   = "standby"   // the patient is not to be watched for a time
-	endReset     = "reset"     // it had latched, and a person has seen it
-	endAgain     = "again"     // it had latched, and the next episode speaks for it
-)
-
 // What happens to an alarm: the words of Change.what.
 const (
 	changeRaised       = "raised"
@@ -82,8 +71,8 @@ func (c *change) record() *topics.Change {
 }
 
 // raise opens the alarm of a rule. One of an episode before that has latched
-// gives way to it, after it: at no time is there none.
-func (s *State) raise(i int, e *event, emit func(*topics.Alarm)) {
+// gives way to it, in the same breath.
+func (s *State) raise(i int, record *topics.Record[*topics.Chart], e *event, emit func(*topics.Alarm)) {
 	r, c, l := s.rule(i), s.condition(i), s.limitOf(i)
 	priority := l.priority
 	if r.worsens && s.high() {
@@ -91,7 +80,7 @@ func (s *State) raise(i int, e *event, emit func(*topics.Alarm)) {
 		priority = topics.Priority_PRIORITY_HIGH
 	}
 	c.open = &alarm{
-		id: identify(r.name, e.record), priority: priority, base: l.priority,
+		id: identify(r.name, record), priority: priority, base: l.priority,
 		value: e.value, worst: e.value, limit: l.value, lead: s.lead(e.second), quality: e.second.GetQuality(), detail: e.detail,
 		onset: c.onset, raisedUs: s.now, saidWorst: e.value,
 		duty: duty{since: s.time}, became: 1,
@@ -101,10 +90,10 @@ func (s *State) raise(i int, e *event, emit func(*topics.Alarm)) {
 	if wasPaused {
 		s.pause.on = false // before it is said: it is to be heard
 	}
-	s.say(i, c.open, change{what: changeRaised}, emit)
 	if c.latched != nil {
-		s.end(i, &c.latched, endAgain, c.latched.endedUs, change{what: changeEnded}, emit)
+		s.conclude(i, &c.latched, endAgain, change{what: changeEnded}, emit)
 	}
+	s.say(i, c.open, change{what: changeRaised}, emit)
 	if wasPaused {
 		s.unpaused(silenceBroken, change{what: changeSounding, reason: silenceBroken}, c.open, emit)
 	}
@@ -160,33 +149,6 @@ func (s *State) weigh(i int, p topics.Priority) {
 	a.priority, a.base, a.became = p, p, a.version+1
 }
 
-// finish is for an alarm whose condition is over: it ends, or it latches until a person resets it.
-func (s *State) finish(i int, emit func(*topics.Alarm)) {
-	c := s.condition(i)
-	if !s.limitOf(i).latching {
-		s.end(i, &c.open, endOver, c.open.endedUs, change{what: changeEnded}, emit)
-		*c = condition{latched: c.latched}
-		return
-	}
-	a := c.open
-	*c = condition{latched: a}
-	a.signal.ring(signalLatch)
-	a.became = a.version + 1
-	s.say(i, a, change{what: changeLatched}, emit)
-}
-
-// end says that an alarm is no more, and forgets it.
-func (s *State) end(i int, at **alarm, reason string, endedUs int64, ch change, emit func(*topics.Alarm)) {
-	a := *at
-	*at = nil
-	a.version++
-	out := s.record(i, a, topics.AlarmCondition_ALARM_CONDITION_ENDED, ch)
-	st := out.GetState()
-	st.EndReason, st.EndedUs = reason, endedUs
-	s.buried(a.id)
-	emit(out)
-}
-
 // say tells an alarm as it stands, after a change.
 func (s *State) say(i int, a *alarm, ch change, emit func(*topics.Alarm)) {
 	a.version++
@@ -195,7 +157,7 @@ func (s *State) say(i int, a *alarm, ch change, emit func(*topics.Alarm)) {
 }
 
 func (s *State) conditionOf(i int, a *alarm) topics.AlarmCondition {
-	if s.condition(i).latched == a {
+	if s.condition(i).stayOf(a) == isLatched {
 		return topics.AlarmCondition_ALARM_CONDITION_LATCHED
 	}
 	return topics.AlarmCondition_ALARM_CONDITION_ACTIVE

@@ -157,7 +157,11 @@ func (s *State) remind(i int, a *alarm, emit func(*topics.Alarm)) {
 	if a.signal.until != 0 && s.time >= a.signal.until && goesOn {
 		a.signal.ring(signalTime)
 		a.rang = a.version + 1
-		s.say(i, a, change{what: changeSounding, reason: silenceOver}, emit)
+		ch := change{what: changeSounding, reason: silenceOver}
+		if s.pause.on {
+			ch.what = changePaused // by the pause of all, which lasts longer
+		}
+		s.say(i, a, ch, emit)
 	}
 	if a.priority == topics.Priority_PRIORITY_HIGH && a.duty.waits() && s.time-a.duty.since >= answerWithin {
 		a.duty.pass(dutyTime, "", s.time)
@@ -184,20 +188,20 @@ func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, zone 
 	s.locate(sec)
 	s.watch(sec)
 	for i := range rules {
-		e := event{record: r, second: sec, nowUs: s.now}
-		s.verdict(i, &e)
+		e := event{second: sec, nowUs: s.now}
+		s.verdict(i, r, &e)
 		if c := &s.conditions[i]; e.verdict != over && c.phase == idle && c.latched == nil {
 			continue // as nearly every rule nearly always
 		}
-		s.put(i, &e, emit)
+		s.put(i, r, &e, emit)
 	}
 	if len(s.free) > 0 {
-		s.judgeFree(&event{record: r, second: sec, nowUs: s.now, onsetUs: s.now}, zone, emit)
+		s.judgeFree(r, &event{second: sec, nowUs: s.now, onsetUs: s.now}, zone, emit)
 	}
 }
 
 // judgeFree puts the rules that people wrote to what is known of this second.
-func (s *State) judgeFree(second *event, zone *time.Location, emit func(*topics.Alarm)) {
+func (s *State) judgeFree(r *topics.Record[*topics.Chart], second *event, zone *time.Location, emit func(*topics.Alarm)) {
 	m := s.moment(second.second, zone)
 	if s.set != nil {
 		s.history.Add(s.set, s.time, &m)
@@ -205,17 +209,17 @@ func (s *State) judgeFree(second *event, zone *time.Location, emit func(*topics.
 	for k := range s.free {
 		e := *second
 		s.free[k].judge(s, &m, &e)
-		s.put(ruleCount+k, &e, emit)
+		s.put(ruleCount+k, r, &e, emit)
 	}
 	s.tidy()
 }
 
 // verdict is what a second says of a rule of the table.
-func (s *State) verdict(i int, e *event) {
+func (s *State) verdict(i int, record *topics.Record[*topics.Chart], e *event) {
 	rule, l, open := &rules[i], s.limits.at(i), s.conditions[i].phase.open()
 	switch {
 	case i == ruleDataLost:
-		e.verdict, e.nowUs = s.lost(e.record)
+		e.verdict, e.nowUs = s.lost(record)
 	case i == ruleBroken:
 		e.verdict = s.judgeBroken()
 	case i == ruleAFFast:
@@ -229,7 +233,7 @@ func (s *State) verdict(i int, e *event) {
 }
 
 // put gives the machine of a rule what there is to know of this second.
-func (s *State) put(i int, e *event, emit func(*topics.Alarm)) {
+func (s *State) put(i int, record *topics.Record[*topics.Chart], e *event, emit func(*topics.Alarm)) {
 	switch r := s.rule(i); {
 	case r.written:
 	case len(r.of) == 0:
@@ -239,9 +243,9 @@ func (s *State) put(i int, e *event, emit func(*topics.Alarm)) {
 		_, h := s.latest(r)
 		e.value, e.known, e.onsetUs, e.detail = r.told(e.nowUs, h), true, h.onsetUs, s.detail(r)
 	}
-	s.step(i, e, emit)
+	s.step(i, record, e, emit)
 	if c := s.condition(i); c.latched != nil && s.limitOf(i).off {
-		s.end(i, &c.latched, endOff, c.latched.endedUs, change{what: changeEnded}, emit)
+		s.conclude(i, &c.latched, endOff, change{what: changeEnded}, emit)
 	}
 }
 
@@ -293,14 +297,13 @@ func (s *State) high() bool {
 }
 
 // endAll ends all alarms and forgets all candidates.
-func (s *State) endAll(reason string, ch change, emit func(*topics.Alarm)) {
+func (s *State) endAll(by ending, ch change, emit func(*topics.Alarm)) {
 	for i := range s.lines() {
 		c := s.condition(i)
-		if c.open != nil {
-			s.end(i, &c.open, reason, s.now, ch, emit)
-		}
-		if c.latched != nil {
-			s.end(i, &c.latched, reason, c.latched.endedUs, ch, emit)
+		for _, at := range [...]**alarm{&c.open, &c.latched} {
+			if *at != nil {
+				s.conclude(i, at, by, ch, emit)
+			}
 		}
 		*c = condition{}
 	}

@@ -273,10 +273,15 @@ func life(t *testing.T) []topics.Record[*topics.Chart] {
 	b.limits(5, &topics.Limit{Rule: topics.RuleHRHigh, Value: 90, DurationS: 2, Hysteresis: 3}).play("5 hr 95; 5 hr 89; 3 hr 80")
 	b.play("+ v-run 9 - 3 180; + vt 9 - 5 180; 3 hr 180; + vt 9 13 12 180 cut; 12 hr 72; + vf 14 - 0 0; 3 hr 220; + vf 14 30 0 0; 12 hr 72")
 	b.play("+ af 2 - 40 84; 5 hr 134; + af 2 80 120 100; + couplet 9 9.4 2 150; + r-on-t 9 9.31 2 190; 5 hr 72 v 12 rr 3300; + svt 6 - 5 132")
+	b.play("! acknowledge vt by nurse-1; ! accept vt by nurse-2 id twice; ! accept vt by nurse-3; ! accept vt by nurse-2 id twice; ! pause patient by nurse-1; 3 hr 134; 5 flat; 3 hr 72")
+	b.play("! standby bath by nurse-1 for 20; 5 hr 200; 18 hr 134; ! pause hr.high by nurse-1 for 15; 17 hr 134; ! reset vf by nurse-1; ! reject asystole by nurse-1; 70 hr 134")
+	yes, gate := true, 0.5
+	b.limits(6, &topics.Limit{Rule: topics.RuleHRHigh, Value: 110, Priority: topics.Priority_PRIORITY_HIGH, Latching: &yes, Layer: "patient", Author: "doctor-1", Reason: "post-op", SetUs: 5}, &topics.Limit{Rule: topics.RuleHRLow, Value: 50, Quality: &gate, Layer: "unit", Author: "doctor-2"})
+	b.play("3 hr 134; 5 hr 46 q 0.2; 12 hr 72; 3 hr 134; ! pause patient by nurse-2 for 300; 14 hr 72")
 	b.key = "u-77"
 	b.play("6 hr 134; + idioventricular 6 - 3 76; 6 flat").leave()
 	b.key = "p01"
-	b.play("8 flat").leave()
+	b.play("8 flat; ! standby transport by nurse-1 for 3600").leave()
 	b.play("20 hr 190")
 	return b.log
 }
@@ -319,13 +324,57 @@ func FuzzState(f *testing.F) {
 	})
 }
 
-// A calm second and its tick: what a patient costs nearly always.
-func BenchmarkSecond(b *testing.B) {
-	bed := newBed(&testing.T{}, "p01").play("2 hr 72 battery 80 frames 0.25")
-	second, tick := bed.log[0], bed.log[1].Value.GetTick()
+// A calm second and its tick: what a patient costs nearly always. 3600 of them
+// are a patient-hour.
+func BenchmarkSecond(b *testing.B) { benchmarkSecond(b, "2 hr 72 battery 80 frames 0.25") }
+
+// With alarms that are open, latched and paused, of which nothing changes.
+func BenchmarkSecondWithAlarms(b *testing.B) {
+	benchmarkSecond(b, "6 hr 72; 6 flat; 15 hr 72; ! acknowledge asystole by nurse-1; ! accept asystole by nurse-1; 8 hr 134 battery 9; ! accept hr.high by nurse-1; 80 hr 134; ! pause battery-low by nurse-1; 2 hr 134")
+}
+
+// A state is written down before the first record of each transaction.
+func BenchmarkState(b *testing.B) {
+	for _, script := range []string{"", "6 hr 72; 6 flat; 15 hr 72; 8 hr 134 battery 9"} {
+		b.Run(script, func(b *testing.B) {
+			set := topics.DefaultLimits()
+			for i, l := range set[5:15] {
+				l.Layer, l.Author, l.SetUs = "patient", "doctor-1", int64(i%3)
+			}
+			bed := newBed(&testing.T{}, "p01").limits(3, set...)
+			bed.play("2 hr 72")
+			if script != "" {
+				bed.play(script)
+			}
+			var s alarms.State
+			for _, r := range bed.log {
+				if t := r.Value.GetTick(); t == nil {
+					_ = alarms.Stage().Processor.Process(&s, r, func(*topics.Alarm) {})
+				}
+			}
+			var bytes []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				bytes, _ = s.AppendBinary(bytes[:0])
+			}
+			b.ReportMetric(float64(len(bytes)), "bytes")
+		})
+	}
+}
+
+func benchmarkSecond(b *testing.B, script string) {
+	bed := newBed(&testing.T{}, "p01").play(script)
+	second, tick := bed.log[len(bed.log)-2], &topics.Tick{N: 1e9} // of no length: nothing falls due
 	stage := alarms.Stage().Processor
 	var s alarms.State
-	say := func(*topics.Alarm) { b.Fatal("an alarm") }
+	for _, r := range bed.log {
+		if t := r.Value.GetTick(); t != nil {
+			_ = stage.Advance(&s, t, func(*topics.Alarm) {})
+		} else {
+			_ = stage.Process(&s, r, func(*topics.Alarm) {})
+		}
+	}
+	say := func(a *topics.Alarm) { b.Fatal(a) }
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = stage.Process(&s, second, say)

@@ -47,7 +47,7 @@ var refusals = [...]struct {
 	{codeTaken, "somebody else has accepted the alarm: ask that person to reject it first"},
 	{codeAccepted, "the same person has accepted the alarm already: there is nothing left to do"},
 	{codeRejected, "the same person has rejected the alarm already: the next one is asked"},
-	{codeNotPaused, "nothing is paused: there is nothing to resume"},
+	{codeNotPaused, "it is not paused: there is nothing to resume; a pause of all of a patient's alarms is resumed for all of them"},
 	{codeNotLatched, "the condition of the alarm goes on, so it cannot be reset: acknowledge or pause it"},
 	{codeDuration, "the duration is no time: say seconds above 0, or 0 for the usual pause"},
 	{codeTooLong, "longer than is allowed: ask for a shorter time, and again when it is over"},
@@ -117,7 +117,7 @@ func (s *State) answered(a *topics.Answer, do func() (code, uint32), emit func(*
 	}
 	for i := range s.outcomes {
 		if o := &s.outcomes[i]; o.id == id {
-			s.sayOutcome(a.GetId(), o, emit)
+			s.sayOutcome(a, o, emit)
 			return nil
 		}
 	}
@@ -128,13 +128,17 @@ func (s *State) answered(a *topics.Answer, do func() (code, uint32), emit func(*
 	s.outcomes = append(s.outcomes, outcome{
 		id: id, alarm: strings.Clone(a.GetAlarm()), person: strings.Clone(a.GetPerson()), code: why, version: version, at: s.time,
 	})
-	s.sayOutcome(a.GetId(), &s.outcomes[len(s.outcomes)-1], emit)
+	s.sayOutcome(a, &s.outcomes[len(s.outcomes)-1], emit)
 	return nil
 }
 
-func (s *State) sayOutcome(id string, o *outcome, emit func(*topics.Alarm)) {
-	emit(&topics.Alarm{Patient: s.patient, TimeUs: s.now, Kind: &topics.Alarm_Outcome{Outcome: &topics.AnswerOutcome{
-		Answer: id, Alarm: o.alarm, Accepted: o.code == "", Code: string(o.code), Problem: o.code.words(), Version: o.version, Person: o.person,
+func (s *State) sayOutcome(a *topics.Answer, o *outcome, emit func(*topics.Alarm)) {
+	at := s.now
+	if at == 0 {
+		at = a.GetTimeUs() // a patient of whom nothing is known yet has no time but that
+	}
+	emit(&topics.Alarm{Patient: s.patient, TimeUs: at, Kind: &topics.Alarm_Outcome{Outcome: &topics.AnswerOutcome{
+		Answer: a.GetId(), Alarm: o.alarm, Accepted: o.code == "", Code: string(o.code), Problem: o.code.words(), Version: o.version, Person: o.person,
 	}}})
 }
 
@@ -208,10 +212,8 @@ func (s *State) actOn(i int, at **alarm, a *topics.Answer, emit func(*topics.Ala
 		what, mark, seen = changeRejected, &one.passed, one.passed
 		why = one.duty.pass(dutyReject, strings.Clone(a.GetPerson()), s.time)
 	case topics.Action_ACTION_RESET:
-		if what = changeReset; s.condition(i).latched != one {
-			why = codeNotLatched
-		}
-		seen = 0
+		what, seen = changeReset, 0
+		why = stayMoves[s.condition(i).stayOf(one)][endReset].refused
 	}
 	if v := a.GetVersion(); why == "" && v != 0 && (v < max(seen, one.became) || v > one.version) {
 		why = codeStale
@@ -220,7 +222,7 @@ func (s *State) actOn(i int, at **alarm, a *topics.Answer, emit func(*topics.Ala
 	case why != "":
 		one.signal, one.duty = signal, duty
 	case what == changeReset:
-		s.end(i, at, endReset, one.endedUs, changeOf(what, a), emit)
+		s.conclude(i, at, endReset, changeOf(what, a), emit)
 	default:
 		*mark = one.version + 1
 		s.say(i, one, changeOf(what, a), emit)

@@ -35,6 +35,7 @@ type bed struct {
 	rr      []float64        // ms, of the next second
 	asked   int              // answers
 	every   bool             // candidates that were suppressed are in the story
+	samples float64          // a second; 0: none are counted
 }
 
 func newBed(t *testing.T, key string) *bed {
@@ -271,6 +272,8 @@ func (b *bed) set(words []string) *topics.Second {
 			sec.VPerMinute = uint32(number())
 		case "rr": // ms
 			b.rr = append(b.rr, number())
+		case "q":
+			sec.Quality = number()
 		case "reboot":
 			sec.Rebooted = true
 		default:
@@ -298,6 +301,7 @@ func (b *bed) say(model *topics.Second) {
 	sec := proto.CloneOf(model)
 	sec.SampleUs = began + int64(b.second)*1e6
 	at := sec.SampleUs
+	sec.Sample = uint64(float64(b.second) * b.samples)
 	for _, ms := range b.rr {
 		sec.Rr = append(sec.Rr, &topics.RR{Class: topics.BeatClass_BEAT_CLASS_N, Ms: ms, TimeUs: at})
 	}

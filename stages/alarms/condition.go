@@ -133,7 +133,6 @@ type condition struct {
 
 // event is a second as one rule sees it.
 type event struct {
-	record  *topics.Record[*topics.Chart]
 	second  *topics.Second
 	nowUs   int64
 	verdict verdict
@@ -144,7 +143,7 @@ type event struct {
 }
 
 // step puts a second to the machine of one rule.
-func (s *State) step(i int, e *event, emit func(*topics.Alarm)) {
+func (s *State) step(i int, record *topics.Record[*topics.Chart], e *event, emit func(*topics.Alarm)) {
 	c := s.condition(i)
 	h, reason, by := s.happening(i, e)
 	m := moves[c.phase][h]
@@ -165,7 +164,7 @@ func (s *State) step(i int, e *event, emit func(*topics.Alarm)) {
 	case begin, renew, nothing:
 		s.wait(i, h, e, reason, by)
 	case raise:
-		s.raise(i, e, emit)
+		s.raise(i, record, e, emit)
 	case follow:
 		s.follow(i, e, emit)
 	case calm:
@@ -173,10 +172,13 @@ func (s *State) step(i int, e *event, emit func(*topics.Alarm)) {
 		c.open.keep(e)
 	case finish:
 		c.open.keep(e)
-		s.finish(i, emit)
+		over := endOver
+		if s.limitOf(i).latching {
+			over = endLatch
+		}
+		s.conclude(i, &c.open, over, change{what: changeEnded}, emit)
 	case withdraw:
-		s.end(i, &c.open, reason.ended(), s.now, change{what: changeEnded}, emit)
-		*c = condition{latched: c.latched}
+		s.conclude(i, &c.open, reason.ending(), change{what: changeEnded}, emit)
 	}
 }
 

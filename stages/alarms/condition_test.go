@@ -43,11 +43,11 @@ func TestTheConditionStateByEvent(t *testing.T) {
 		for h := range happenings {
 			s, said := placed(p, h), ""
 			e := *seconds[h]
-			e.record, e.value, e.known = &topics.Record[*topics.Chart]{Key: "p01"}, 134, e.verdict != unknown
+			e.value, e.known = 134, e.verdict != unknown
 			if got, _, _ := s.happening(ruleHRHigh, &e); got != h && !(got == isClear && h == isCalm) && !(got == isOver && h == hasLasted) {
 				t.Errorf("%v in %v is taken for %v", h, p, got)
 			}
-			s.step(ruleHRHigh, &e, func(a *topics.Alarm) {
+			s.step(ruleHRHigh, &topics.Record[*topics.Chart]{Key: "p01"}, &e, func(a *topics.Alarm) {
 				switch {
 				case a.GetSuppressed() != nil:
 					said += "?"

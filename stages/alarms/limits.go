@@ -141,20 +141,16 @@ func (s *State) limit(l *topics.Limits) error {
 
 // possible checks a limit against what may be set of its rule at all.
 func possible(b *topics.BuiltIn, l *topics.Limit) error {
-	for _, f := range [...]struct {
-		what string
-		v    float64
-		span topics.Span
-	}{
-		{"of", l.GetValue(), b.Value}, {"for s of", l.GetDurationS(), b.DurationS},
-		{"with a hysteresis of", l.GetHysteresis(), b.Hysteresis}, {"with a quality of", l.GetQuality(), b.Quality},
-	} {
-		if b.Follows != "" && f.what != "with a quality of" {
-			continue // it goes by the other's, whatever stands here
-		}
-		if !f.span.Holds(f.v) {
-			return fmt.Errorf("limit %s %s %v: want %v to %v", b.Rule, f.what, f.v, f.span.From, f.span.To)
-		}
+	own := b.Follows == "" // else it goes by the other's, whatever stands here
+	switch v, d, h, q := l.GetValue(), l.GetDurationS(), l.GetHysteresis(), l.GetQuality(); {
+	case own && !b.Value.Holds(v):
+		return fmt.Errorf("limit %s of %v: want %v to %v", b.Rule, v, b.Value.From, b.Value.To)
+	case own && !b.DurationS.Holds(d):
+		return fmt.Errorf("limit %s for %v s: want %v to %v", b.Rule, d, b.DurationS.From, b.DurationS.To)
+	case own && !b.Hysteresis.Holds(h):
+		return fmt.Errorf("limit %s with a hysteresis of %v: want %v to %v", b.Rule, h, b.Hysteresis.From, b.Hysteresis.To)
+	case !b.Quality.Holds(q):
+		return fmt.Errorf("limit %s with a quality gate of %v: want %v to %v", b.Rule, q, b.Quality.From, b.Quality.To)
 	}
 	switch p := l.GetPriority(); {
 	case p != topics.Priority_PRIORITY_UNSPECIFIED && (p < b.Lowest || p > b.Highest):

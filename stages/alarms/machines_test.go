@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"heartwire/topics"
 )
 
 var update = flag.Bool("update", false, "write the machines into DESIGN.md anew")
@@ -28,6 +30,43 @@ accepted   –taken    –accepted        –taken    rejected         accepted
 rejected   accepted  accepted         rejected  –rejected        timed,out
 timed,out  accepted  accepted         rejected  rejected         timed,out
 `
+
+const stayMachine = `
+         over     over,latching  again   reset         inhibited  off    standby  moved
+active   ended    latched        active  –not-latched  ended      ended  ended    ended
+latched  latched  latched        ended   ended         latched    ended  ended    ended
+`
+
+func TestTheEndStateByEvent(t *testing.T) {
+	var b strings.Builder
+	row(&b, "", int(endings), func(e int) string { return ending(e).String() })
+	for is := range stays {
+		row(&b, is.String(), int(endings), func(e int) string {
+			s, a := &State{patient: "p01", now: 5}, &alarm{version: 3, endedUs: 4}
+			c := &s.conditions[ruleVT]
+			c.phase, c.open = active, a
+			at := &c.open
+			if is == isLatched {
+				*c = condition{latched: a}
+				at = &c.latched
+			}
+			var said []*topics.AlarmState
+			why := s.conclude(ruleVT, at, ending(e), change{what: changeEnded}, func(a *topics.Alarm) { said = append(said, a.GetState()) })
+			to := isEnded
+			if c.open != nil || c.latched != nil {
+				to = c.stayOf(a)
+			}
+			if (len(said) > 0) != (to != is) || len(said) > 0 && said[0].GetVersion() != 4 {
+				t.Errorf("%v in %v says %v", ending(e), is, said)
+			}
+			if to == isEnded && (said[0].GetEndReason() != ending(e).String() || said[0].GetEndedUs() == 0 || s.missing(a.id.String()) != codeEnded) {
+				t.Errorf("%v in %v ends as %v", ending(e), is, said[0])
+			}
+			return cell(to.String(), why)
+		})
+	}
+	same(t, b.String(), stayMachine)
+}
 
 func TestTheSignalStateByEvent(t *testing.T) {
 	var b strings.Builder
@@ -113,6 +152,8 @@ func TestDesignHasTheMachines(t *testing.T) {
 		{"rules", printRules()},
 		{"condition", printed("condition", int(phases), int(happenings), func(p int) string { return phase(p).String() }, func(h int) string { return happening(h).String() },
 			func(p, h int) string { m := moves[p][h]; return m.to.String() + m.do.String() })},
+		{"alarm", printed("alarm", int(stays), int(endings), func(v int) string { return stay(v).String() }, func(e int) string { return ending(e).String() },
+			func(v, e int) string { m := stayMoves[v][e]; return cell(m.to.String(), m.refused) })},
 		{"signal", printed("signal", int(signals), int(signalEvents), func(v int) string { return signalState(v).String() }, func(e int) string { return signalEvent(e).String() },
 			func(v, e int) string { m := signalMoves[v][e]; return cell(m.to.String(), m.refused) })},
 		{"responsibility", printed("responsibility", int(duties), int(dutyEvents), func(v int) string { return dutyState(v).String() }, func(e int) string { return dutyEvent(e).String() },

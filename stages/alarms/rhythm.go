@@ -64,7 +64,7 @@ func (s *State) episode(r *topics.Record[*topics.Chart], e *topics.Episode, emit
 	sec := &topics.Second{Lead: s.leadName, Quality: s.quality}
 	for i := range rules {
 		if includes(rules[i].of, is) && !(rules[i].whole && e.End == nil) {
-			s.put(i, &event{record: r, second: sec, nowUs: s.now, verdict: over}, emit)
+			s.put(i, r, &event{second: sec, nowUs: s.now, verdict: over}, emit)
 		}
 	}
 	return nil

@@ -87,7 +87,7 @@ func (s *State) stand(b *topics.Standby, emit func(*topics.Alarm)) error {
 	if b.GetId() == "" {
 		return fmt.Errorf("a standby without an id: want one, by which whoever asks is answered")
 	}
-	a := &topics.Answer{Id: b.GetId(), Person: b.GetPerson(), Channel: b.GetChannel(), Reason: b.GetReason()}
+	a := &topics.Answer{Id: b.GetId(), Person: b.GetPerson(), Channel: b.GetChannel(), Reason: b.GetReason(), TimeUs: b.GetTimeUs()}
 	return s.answered(a, func() (code, uint32) {
 		d := b.GetDurationS()
 		switch {

@@ -23,9 +23,15 @@ func (w why) String() string {
 	return [...]string{"short", "inhibited", "quality", "off", "standby", "?"}[min(w, whys)]
 }
 
-// ended is why an alarm ended that this has withdrawn.
-func (w why) ended() string {
-	return [...]string{whyShort: endOver, whyInhibited: endInhibited, whyQuality: endOver, whyOff: endOff, whyStandby: endStandby}[w]
+// ending is how an alarm ends that this has withdrawn.
+func (w why) ending() ending {
+	switch w {
+	case whyInhibited:
+		return endInhibited
+	case whyStandby:
+		return endStandby
+	}
+	return endOff
 }
 
 const (

@@ -12,6 +12,9 @@
 //	beats:
 //	V 23±2
 //	30..58 V 0
+//	people:
+//	30 acknowledge vt by nurse-1
+//	50 reset vt by nurse-1
 //	never:
 //	rhythm vf
 //	alarm asystole
@@ -21,8 +24,21 @@
 // what lies between. A section that is not there is not looked at:
 //
 //	alarms:  FROM..TO CHANGE PRIORITY RULE   the changes of alarms in order, each with the seconds
-//	                                         between which it must be decided, and no others: an empty
+//	         [STATE …]                       between which it must be decided, and no others: an empty
 //	                                         list means silence. After "alarms: among others" others may come.
+//	                                         raised, ended (its condition is over, whether it stays latched or
+//	                                         not), reset, again, inhibited, off, standby, moved; and, looked at
+//	                                         where one of their kind is named: acknowledged, sounding, paused,
+//	                                         resumed, accepted, rejected, timed-out, priority.
+//	                                         STATE is how it then is: latched; sounding, acknowledged, paused;
+//	                                         open, accepted, rejected, timed-out.
+//	suppressed: FROM..TO RULE WHY            candidates that became no alarm and must be said: short, inhibited,
+//	                                         quality, off or standby. Others may be.
+//	people:  TIME ACTION RULE by WHO         what people do: acknowledge, accept, reject, pause, resume, reset
+//	         [for S] [as V] [refused CODE]   the newest alarm of a rule, or "patient" (pause, resume), for S
+//	                                         seconds, having seen version V. It must be done, or refused so.
+//	         TIME standby REASON by WHO for S, and TIME standby off by WHO
+//	         TIME limit RULE VALUE by WHO [for S], and TIME limit RULE off by WHO
 //	rhythms: ONSET..END NAME [by TIME]       the episodes of the rhythms that are named, and no others of
 //	                                         these; without END one that goes on; TIME is when it must
 //	                                         have been said. Names are those of the chart: vt, v-run, af.

@@ -28,6 +28,9 @@ type scenario struct {
 	rhythm []wantRhythm
 	beats  []wantBeats
 	never  []wantNever
+	people []deed
+
+	candidates []wantSuppressed
 }
 
 type span struct{ from, to float64 } // s
@@ -39,6 +42,7 @@ func (s span) holds(v float64) bool { return v >= s.from && v <= s.to }
 type wantAlarm struct {
 	at   span
 	what string // raised HIGH asystole
+	is   []string
 }
 
 type wantRhythm struct {
@@ -124,9 +128,9 @@ func (s *scenario) begin(section, rest string) (err error) {
 		if s.others {
 			return nil
 		}
-	case "rhythms", "beats", "never":
+	case "rhythms", "beats", "never", "people", "suppressed":
 	default:
-		return fmt.Errorf("a section %q: want script, rate, leads, patient, alarms, rhythms, beats or never", section)
+		return fmt.Errorf("a section %q: want script, rate, leads, patient, people, alarms, suppressed, rhythms, beats or never", section)
 	}
 	if rest != "" {
 		return fmt.Errorf("%q after %s: its lines follow below", rest, section)
@@ -145,15 +149,25 @@ func (s *scenario) line(section, line string) error {
 		return s.beatsLine(words)
 	case "never":
 		return s.neverLine(words)
+	case "people":
+		return s.peopleLine(words)
+	case "suppressed":
+		return s.suppressedLine(words)
 	}
-	return fmt.Errorf("%q belongs to no section: want alarms, rhythms, beats or never before it", line)
+	return fmt.Errorf("%q belongs to no section: want people, alarms, suppressed, rhythms, beats or never before it", line)
 }
 
 func (s *scenario) alarmLine(words []string) (err error) {
 	var w wantAlarm
-	if len(words) != 4 {
-		return errors.New("want FROM..TO, what becomes of it, priority and rule: 24..26 raised HIGH asystole")
+	if len(words) < 4 {
+		return errors.New("want FROM..TO, what becomes of it, priority and rule, then how it is: 24..26 raised HIGH asystole sounding")
 	}
+	for _, is := range words[4:] {
+		if !slices.Contains(states, is) {
+			return fmt.Errorf("%q: want %s", is, strings.Join(states, ", "))
+		}
+	}
+	w.is, words = words[4:], words[:4]
 	if w.at, err = parseSpan(words[0]); err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (s scenario) patient(seed uint64) (patch.Source, error) {
 
 // wrong is how the story differs from what the scenario wants; empty: not at all.
 func (s scenario) wrong(got *story) string {
-	for _, wrong := range []func(*story) string{s.wrongAlarms, s.wrongRhythms, s.wrongBeats, s.wrongNever} {
+	for _, wrong := range []func(*story) string{s.wrongAlarms, s.wrongRhythms, s.wrongBeats, s.wrongNever, s.wrongAnswers, s.wrongSuppressed} {
 		if w := wrong(got); w != "" {
 			return w
 		}
@@ -61,22 +61,37 @@ func (s scenario) wrongAlarms(got *story) string {
 	if !s.judged {
 		return ""
 	}
+	told := slices.DeleteFunc(slices.Clone(got.alarms), func(g said) bool { return !s.looksAt(g) })
 	i := 0
 	for _, w := range s.alarms {
-		is := func(g said) bool { return g.what == w.what && w.at.holds(g.at) }
-		for s.others && i < len(got.alarms) && !is(got.alarms[i]) {
+		is := func(g said) bool {
+			return g.what == w.what && w.at.holds(g.at) && !slices.ContainsFunc(w.is, func(is string) bool { return !slices.Contains(g.is, is) })
+		}
+		for s.others && i < len(told) && !is(told[i]) {
 			i++
 		}
-		if i == len(got.alarms) || !is(got.alarms[i]) {
-			return fmt.Sprintf("want the alarm %v..%v %s", w.at.from, w.at.to, w.what)
+		if i == len(told) || !is(told[i]) {
+			return fmt.Sprintf("want the alarm %v..%v %s %s", w.at.from, w.at.to, w.what, strings.Join(w.is, " "))
 		}
 		i++
 	}
-	if !s.others && i < len(got.alarms) {
-		return fmt.Sprintf("nobody wants the alarm %.2f %s", got.alarms[i].at, got.alarms[i].what)
+	if !s.others && i < len(told) {
+		return fmt.Sprintf("nobody wants the alarm %.2f %s", told[i].at, told[i].what)
 	}
 	return ""
 }
+
+// looksAt reports a change that matters: one by which an alarm begins or ends,
+// and of what people and time do to it the kinds that the scenario names.
+func (s scenario) looksAt(g said) bool {
+	how, _, _ := strings.Cut(g.what, " ")
+	if !slices.Contains(asides, how) {
+		return true
+	}
+	return slices.ContainsFunc(s.alarms, func(w wantAlarm) bool { return strings.HasPrefix(w.what, how+" ") })
+}
+
+func (s scenario) wrongAnswers(got *story) string { return strings.Join(got.refuse, "; ") }
 
 // wrongRhythms asks for the episodes of the rhythms that are named, and for no
 // others of these.

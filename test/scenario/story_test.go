@@ -24,12 +24,16 @@ const (
 // story is what the stages said of a scenario. All times are in s from the
 // first sample.
 type story struct {
-	now    float64 // of the log
-	rate   float64
-	alarms []said
-	rhythm []episode
-	beats  []beat
-	rates  []reading
+	now        float64 // of the log
+	rate       float64
+	alarms     []said
+	rhythm     []episode
+	beats      []beat
+	rates      []reading
+	people     []deed // what people do, and have not done yet
+	refuse     []string
+	candidates []candidate
+	newest     map[string]*topics.AlarmState // of a rule
 }
 
 // reading is a heart rate as it was said, in /min.
@@ -41,6 +45,7 @@ type said struct {
 	what string // raised HIGH asystole
 	rule string
 	text string
+	is   []string // latched; sounding, acknowledged, paused; open, accepted, rejected, timed-out
 }
 
 type episode struct {
@@ -57,17 +62,21 @@ type beat struct {
 
 // play folds the samples of a source through the stages as they run in a site.
 func (s scenario) play(source patch.Source) (story, error) {
-	st := story{rate: source.Rate()}
+	st := story{rate: source.Rate(), people: s.people, newest: map[string]*topics.AlarmState{}}
 	log := driver.Fold(alarms.Stage(), topics.Charts, topics.Alarms,
-		driver.Tap(driver.Fold(rhythm.Stage(), topics.Annotations, topics.Charts,
+		st.act(driver.Tap(driver.Fold(rhythm.Stage(), topics.Annotations, topics.Charts,
 			driver.Tap(driver.Fold(beats.New(beats.DefaultConfig()), topics.Frames, topics.Annotations,
-				driver.Tap(driver.Ticks(s.frames(source), 0), st.frame)), st.annotation)), st.chart))
+				driver.Tap(driver.Ticks(s.frames(source), 0), st.frame)), st.annotation)), st.chart)))
 	for r, err := range log {
 		if err != nil {
 			return st, err
 		}
 		if a := r.Value.GetState(); a != nil {
 			st.alarm(a)
+		}
+		st.outcome(r.Value.GetOutcome())
+		if p := r.Value.GetSuppressed(); p != nil {
+			st.candidates = append(st.candidates, candidate{st.now, p.GetRule(), p.GetWhy()})
 		}
 	}
 	return st, nil
@@ -120,24 +129,39 @@ func family(r topics.Rhythm) topics.Rhythm {
 }
 
 func (s *story) alarm(a *topics.AlarmState) {
-	how := "raised"
+	if s.newest != nil {
+		s.newest[a.GetRule()] = a
+	}
+	latched := a.GetCondition() == topics.AlarmCondition_ALARM_CONDITION_LATCHED
+	how := a.GetChange().GetWhat()
 	switch {
+	case a.GetRestated() || how == "value" || how == "limit":
+		return
+	case how == "latched":
+		how = "ended" // its condition, and it stays
 	case a.GetCondition() == topics.AlarmCondition_ALARM_CONDITION_ENDED && a.GetEndReason() != "over":
 		how = a.GetEndReason()
-	case a.GetCondition() == topics.AlarmCondition_ALARM_CONDITION_ENDED:
-		how = "ended"
-	case a.GetVersion() > 1:
-		return
 	}
-	priority := strings.TrimPrefix(a.GetPriority().String(), "PRIORITY_")
-	s.alarms = append(s.alarms, said{s.now, how + " " + priority + " " + a.GetRule(), a.GetRule(), a.GetText()})
+	priority := name(a.GetPriority().String(), "PRIORITY_")
+	is := []string{strings.ToLower(name(a.GetSignal().String(), "ALARM_SIGNAL_")), strings.ToLower(name(a.GetResponsibility().String(), "RESPONSIBILITY_"))}
+	if latched {
+		is = append(is, "latched")
+	}
+	s.alarms = append(s.alarms, said{s.now, how + " " + priority + " " + a.GetRule(), a.GetRule(), a.GetText(), is})
+}
+
+func name(of, prefix string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(of, prefix), "_", "-")
 }
 
 // String is the story as people read it when it is not the one that was wanted.
 func (s *story) String() string {
 	var b strings.Builder
 	for _, a := range s.alarms {
-		fmt.Fprintf(&b, "  %6.2f %s: %s\n", a.at, a.what, a.text)
+		fmt.Fprintf(&b, "  %6.2f %s: %s %v\n", a.at, a.what, a.text, a.is)
+	}
+	for _, c := range s.candidates {
+		fmt.Fprintf(&b, "  %6.2f suppressed %s: %s\n", c.at, c.rule, c.why)
 	}
 	for _, e := range s.rhythm {
 		end := "goes on"
