@@ -48,8 +48,9 @@
 //	         [FROM..TO] beat CLASS
 //
 // The patient is a synthetic one at 250 Hz with the leads II and V1; "rate: 360",
-// "leads: I II V5" and "patient: paced" (who has a pacemaker) change that. It
-// must hold for three patients.
+// "leads: I II V5" and "patient: paced" (who has a pacemaker) change that, and
+// "rules: FILE.yaml" are rules that people wrote, with limits, that hold from the
+// first tick on (stages/alarms/rules). It must hold for three patients.
 //
 // ec13_test.go are the waveforms by which ANSI/AAMI EC13 tests a cardiac monitor.
 package scenario

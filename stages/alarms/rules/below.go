@@ -3,6 +3,7 @@ package rules
 import (
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
+	"github.com/google/cel-go/common/types"
 )
 
 // falls reports that the first comparison of e that has the limit on one side,
@@ -40,6 +41,45 @@ func (r *Rule) direction(e ast.Expr, neg bool) (falls, found bool) {
 	return op == operators.Less || op == operators.LessEquals, true
 }
 
+// compares reports that when holds the value against the limit, so that a text
+// of both is what it looks like.
+func (r *Rule) compares() (yes bool) {
+	ast.PostOrderVisit(r.when.ast.Expr(), ast.NewExprVisitor(func(x ast.Expr) {
+		if x.Kind() != ast.CallKind || mirrored[x.AsCall().FunctionName()] == "" {
+			return
+		}
+		left, right := x.AsCall().Args()[0], x.AsCall().Args()[1]
+		v := r.value.ast.Expr()
+		yes = yes || r.limits(right) && same(left, v) || r.limits(left) && same(right, v)
+	}))
+	return yes
+}
+
+// same reports that two expressions are.
+func same(a, b ast.Expr) bool {
+	if a.Kind() != b.Kind() {
+		return false
+	}
+	switch a.Kind() {
+	case ast.IdentKind:
+		return a.AsIdent() == b.AsIdent()
+	case ast.LiteralKind:
+		return a.AsLiteral().Equal(b.AsLiteral()) == types.True
+	case ast.CallKind:
+		x, y := a.AsCall(), b.AsCall()
+		if x.FunctionName() != y.FunctionName() || len(x.Args()) != len(y.Args()) {
+			return false
+		}
+		for i := range x.Args() {
+			if !same(x.Args()[i], y.Args()[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
 // limits reports that the rule's limit stands in e.
 func (r *Rule) limits(e ast.Expr) (yes bool) {
 	ast.PostOrderVisit(e, ast.NewExprVisitor(func(x ast.Expr) {
@@ -52,10 +92,5 @@ func (r *Rule) limits(e ast.Expr) (yes bool) {
 
 // isValue reports that e is what the rule gives as its value.
 func (r *Rule) isValue(e ast.Expr) bool {
-	if r.value == nil {
-		return false
-	}
-	i, ok := slotOf(e)
-	k, is := slotOf(r.value.ast.Expr())
-	return ok && is && i == k
+	return r.value != nil && same(e, r.value.ast.Expr())
 }

@@ -128,7 +128,8 @@ func (e *expression) eval(f *frame) ref.Val {
 
 // Text is what people read: words, value and limit, as in HR MEAN 134 > 130 /min.
 // A rule without a value, or one that cannot be told (NaN), has its words alone;
-// one that does not read its limit, or whose limit nobody set, its words and value.
+// one whose when holds something else against the limit, or whose limit nobody
+// set, its words and value.
 func (r *Rule) Text(value float64, l Limit) string {
 	w := r.Written
 	if r.value == nil || math.IsNaN(value) {
@@ -137,7 +138,7 @@ func (r *Rule) Text(value float64, l Limit) string {
 	b := append([]byte(w.GetWords()), ' ')
 	shown := round(value)
 	b = strconv.AppendFloat(b, shown, 'f', -1, 64)
-	if r.needsLimit && !math.IsNaN(l.Value) {
+	if r.comparesLimit && !math.IsNaN(l.Value) {
 		than := " > "
 		switch {
 		case shown == l.Value && value >= l.Value:

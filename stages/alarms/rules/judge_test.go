@@ -127,9 +127,10 @@ func TestText(t *testing.T) {
 		{"glucose / 18", "mmol/L", 3.127, 3.13, "HR MEAN 3.13 ≤ 3.13 mmol/L"},
 		{"spo2", "%", math.NaN(), 88, "HR MEAN"},
 		{"spo2", "{beats}", 7, math.NaN(), "HR MEAN 7 beats"},
+		{"pvc.perMinute", "/min", 7, 8, "HR MEAN 7 /min"}, // it is not what is held against the limit
 		{"", "%", 7, 8, "HR MEAN"},
 	} {
-		r := written("hr > limit")
+		r := written("hr > limit || spo2 < limit || limit > glucose / 18 || hr.mean(30s) > limit")
 		r.Words, r.Value, r.Unit = "HR MEAN", c.value, c.unit
 		rule, err := Compile(r)
 		if err != nil {

@@ -50,6 +50,7 @@ type Rule struct {
 	when, clear, value *expression // clear and value may be nil
 	needsLimit         bool
 	below              bool
+	comparesLimit      bool // the value with it
 }
 
 // Bounds of what a rule says beside its expressions.
@@ -109,6 +110,7 @@ func Compile(r *topics.Rule) (*Rule, error) {
 		return nil, errors.Join(errs...)
 	}
 	out.below = out.falls(out.when.ast.Expr(), false)
+	out.comparesLimit = out.value != nil && out.compares()
 	return out, nil
 }
 
