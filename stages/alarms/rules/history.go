@@ -9,7 +9,7 @@ import (
 
 // History is what the rules in force for one patient remember: windows of what
 // they read over a time, and values that come by themselves. It is as small as
-// the rules need, at most MaxState bytes written down, and nothing without them.
+// the rules need, and nothing without them.
 type History struct {
 	series []series // in the order of the set's
 	held   []held

@@ -166,9 +166,6 @@ func (t *tally) slope() float64 {
 	return (t.n*t.xy - t.x*t.sum) / d
 }
 
-// MaxState is how long a History is at most when it is written down.
-const MaxState = 2800
-
 // Append writes the history down.
 func (h *History) Append(e *stages.Encoder) {
 	e.Uint(uint64(len(h.series)))
@@ -180,10 +177,12 @@ func (h *History) Append(e *stages.Encoder) {
 		e.Int(s.at)
 		e.Uint(uint64(s.seen))
 		e.Float(s.sum)
-		e.Uint(uint64(2 * len(s.closed)))
-		for j := len(s.closed); j > 0; j-- {
-			c := s.back(j)
-			e.B = append(e.B, byte(c), byte(c>>8))
+		e.Uint(uint64(len(s.closed)))
+		was := int64(noValue)
+		for j := len(s.closed); j > 0; j-- { // differences: most are small
+			c := int64(s.back(j))
+			e.Int(c - was)
+			was = c
 		}
 	}
 	e.Uint(uint64(len(h.held)))
@@ -198,19 +197,24 @@ func (h *History) Append(e *stages.Encoder) {
 func DecodeHistory(d *stages.Decoder) (h History) {
 	for n := d.Len(16); n > 0; n-- {
 		s := series{key: key{d.String(), statistic(d.Uint()), int(d.Uint())}, at: d.Int(), seen: int(d.Uint()), sum: d.Float()}
-		raw := d.Bytes()
+		closed := d.Len(1)
 		q := quantity(s.name)
 		switch {
 		case q == nil || !q.Windows() || s.stat < mean || s.stat > count || s.stat == slope || s.step < 1 || s.step > int(longest.Seconds())/buckets:
 			d.Fail("a window of no quantity")
 			return History{}
-		case len(raw)%2 != 0 || len(raw) > 2*buckets || s.seen < 0:
-			d.Fail("a window of %d bytes", len(raw))
+		case closed > buckets || s.seen < 0:
+			d.Fail("a window of %d parts", closed)
 			return History{}
 		}
-		s.closed = make([]uint16, len(raw)/2)
+		s.closed = make([]uint16, closed)
+		was := int64(noValue)
 		for i := range s.closed {
-			s.closed[i] = uint16(raw[2*i]) | uint16(raw[2*i+1])<<8
+			if was += d.Int(); was < 0 || was > math.MaxUint16 {
+				d.Fail("a part of %d", was)
+				return History{}
+			}
+			s.closed[i] = uint16(was)
 		}
 		h.series = append(h.series, s)
 	}

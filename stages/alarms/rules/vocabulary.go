@@ -124,23 +124,23 @@ const (
 // vocabulary is all that a rule can read. Ranges are what Heartwire can
 // measure of a heart, and for vitals what a living body or its sensor can give.
 var vocabulary = []Quantity{
-	{Name: "hr", Unit: "/min", To: 300, per: 100, Doc: "heart rate, as it is shown: mean over the last 12 RR less the shortest and the longest",
+	{Name: "hr", Unit: "/min", To: 300, per: 10, Doc: "heart rate, as it is shown: mean over the last 12 RR less the shortest and the longest",
 		read: func(m *Moment) sample { return when(m.Second.Rate != nil && m.live(), math.Round(m.Second.GetRate())) }},
-	{Name: "hr.fast", Unit: "/min", To: 300, per: 100, Doc: "heart rate over the last 5 RR, by which an extreme bradycardia is judged",
+	{Name: "hr.fast", Unit: "/min", To: 300, per: 10, Doc: "heart rate over the last 5 RR, by which an extreme bradycardia is judged",
 		read: func(m *Moment) sample {
 			return when(m.Second.RateFast != nil && m.live(), math.Round(m.Second.GetRateFast()))
 		}},
-	{Name: "hr.slow", Unit: "/min", To: 300, per: 100, Doc: "heart rate over the last 17 beats, by which an extreme tachycardia is judged",
+	{Name: "hr.slow", Unit: "/min", To: 300, per: 10, Doc: "heart rate over the last 17 beats, by which an extreme tachycardia is judged",
 		read: func(m *Moment) sample {
 			return when(m.Second.RateSlow != nil && m.live(), math.Round(m.Second.GetRateSlow()))
 		}},
-	{Name: "rr", Unit: "ms", To: 10000, Holds: beatHeld, per: 5, Doc: "the newest RR interval; a window sees each of them", read: newestRR},
+	{Name: "rr", Unit: "ms", To: 10000, Holds: beatHeld, per: 1, Doc: "the newest RR interval; a window sees each of them", read: newestRR},
 	{Name: "beat.age", Unit: "s", To: 3600, Doc: "since the last beat in valid signal",
 		read: func(m *Moment) sample {
 			s := m.Second
 			return when(s.SinceBeatS != nil && !s.GetSuspended() && !s.GetLeadOff(), s.GetSinceBeatS())
 		}},
-	{Name: "pvc.perMinute", Unit: "/min", To: 300, per: 100, Doc: "class V beats in the last 60 s",
+	{Name: "pvc.perMinute", Unit: "/min", To: 300, per: 10, Doc: "class V beats in the last 60 s",
 		read: func(m *Moment) sample { return when(m.live(), float64(m.Second.GetVPerMinute())) }},
 	beats("beats.n", topics.BeatClass_BEAT_CLASS_N, "normal"),
 	beats("beats.s", topics.BeatClass_BEAT_CLASS_S, "supraventricular ectopic"),
@@ -164,17 +164,17 @@ var vocabulary = []Quantity{
 	{Name: "hrv.hf", Unit: "ms2", To: 1e6, Holds: analysed, Doc: "variability: power from 0.15 to 0.4 Hz"},
 	{Name: "hrv.lfhf", Unit: "1", To: 1e4, Holds: analysed, Doc: "variability: lf by hf; unknown where hf is 0"},
 
-	{Name: "spo2", Unit: "%", To: 100, Holds: monitored, per: 100, LOINC: []string{"59408-5", "2708-6"}, Doc: "oxygen saturation"},
-	{Name: "pulse", Unit: "/min", To: 300, Holds: monitored, per: 100, LOINC: []string{"8889-8"}, Doc: "pulse rate by oximetry"},
-	{Name: "respiration", Unit: "/min", To: 150, Holds: monitored, per: 100, LOINC: []string{"9279-1"}, Doc: "respiratory rate"},
-	{Name: "co2", Unit: "mm[Hg]", To: 150, Holds: monitored, per: 100, LOINC: []string{"19889-5"}, Doc: "end-tidal carbon dioxide"},
+	{Name: "spo2", Unit: "%", To: 100, Holds: monitored, per: 10, LOINC: []string{"59408-5", "2708-6"}, Doc: "oxygen saturation"},
+	{Name: "pulse", Unit: "/min", To: 300, Holds: monitored, per: 10, LOINC: []string{"8889-8"}, Doc: "pulse rate by oximetry"},
+	{Name: "respiration", Unit: "/min", To: 150, Holds: monitored, per: 10, LOINC: []string{"9279-1"}, Doc: "respiratory rate"},
+	{Name: "co2", Unit: "mm[Hg]", To: 150, Holds: monitored, per: 10, LOINC: []string{"19889-5"}, Doc: "end-tidal carbon dioxide"},
 	{Name: "temperature", Unit: "Cel", From: 13, To: 46, Holds: byRound, per: 100, LOINC: []string{"8310-5", "8329-5", "8331-1"}, Doc: "body temperature"},
-	{Name: "glucose", Unit: "mg/dL", To: 1300, Holds: sensed, per: 50, LOINC: []string{"2339-0", "2345-7", "41653-7", "99504-3"}, Doc: "glucose; mmol/L are converted"},
-	{Name: "bp.systolic", Unit: "mm[Hg]", To: 320, Holds: hourly, per: 100, LOINC: []string{"8480-6"}, Doc: "systolic blood pressure"},
-	{Name: "bp.diastolic", Unit: "mm[Hg]", To: 250, Holds: hourly, per: 100, LOINC: []string{"8462-4"}, Doc: "diastolic blood pressure"},
-	{Name: "bp.map", Unit: "mm[Hg]", To: 280, Holds: hourly, per: 100, LOINC: []string{"8478-0"}, Doc: "mean arterial pressure"},
+	{Name: "glucose", Unit: "mg/dL", To: 1300, Holds: sensed, per: 10, LOINC: []string{"2339-0", "2345-7", "41653-7", "99504-3"}, Doc: "glucose; mmol/L are converted"},
+	{Name: "bp.systolic", Unit: "mm[Hg]", To: 320, Holds: hourly, per: 10, LOINC: []string{"8480-6"}, Doc: "systolic blood pressure"},
+	{Name: "bp.diastolic", Unit: "mm[Hg]", To: 250, Holds: hourly, per: 10, LOINC: []string{"8462-4"}, Doc: "diastolic blood pressure"},
+	{Name: "bp.map", Unit: "mm[Hg]", To: 280, Holds: hourly, per: 10, LOINC: []string{"8478-0"}, Doc: "mean arterial pressure"},
 
-	{Name: "signal.quality", Unit: "1", To: 1, per: 10000, Doc: "quality of the analysed lead, 0 to 1",
+	{Name: "signal.quality", Unit: "1", To: 1, per: 1000, Doc: "quality of the analysed lead, 0 to 1",
 		read: func(m *Moment) sample { return when(m.arriving(), m.Second.GetQuality()) }},
 	{Name: "signal.suspended", Kind: Truth, To: 1, Doc: "no lead can be analysed",
 		read: func(m *Moment) sample { return truth(m.arriving(), m.Second.GetSuspended()) }},
@@ -182,7 +182,7 @@ var vocabulary = []Quantity{
 		read: func(m *Moment) sample { return truth(m.arriving(), m.Second.GetLeadOff()) }},
 	{Name: "signal.age", Unit: "s", To: 1e7, Doc: "since the last sample came",
 		read: func(m *Moment) sample { return exactly(m.Second.GetSinceSampleS()) }},
-	{Name: "device.battery", Unit: "%", To: 100, per: 100, Doc: "charge of the patch",
+	{Name: "device.battery", Unit: "%", To: 100, per: 10, Doc: "charge of the patch",
 		read: func(m *Moment) sample {
 			return when(m.Second.BatteryPercent != nil, float64(m.Second.GetBatteryPercent()))
 		}},
