@@ -52,6 +52,17 @@ func (h *History) Fit(set *Set) {
 	}
 }
 
+// Cut forgets the windows, when it is not known how much time lies between what
+// is remembered and what comes: nothing is joined across a gap. What was measured
+// has a time of its own, and stays.
+func (h *History) Cut() {
+	for i := range h.series {
+		s := &h.series[i]
+		clear(s.closed)
+		s.seen, s.sum = 0, 0
+	}
+}
+
 // fits reports that it is that of the set.
 func (h *History) fits(set *Set) bool {
 	if len(h.series) != len(set.series) || len(h.held) != len(set.held) {

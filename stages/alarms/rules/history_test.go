@@ -115,6 +115,23 @@ func TestFitKeepsWhatIsStillRead(t *testing.T) {
 	}
 }
 
+func TestNothingIsJoinedAcrossACut(t *testing.T) {
+	b := newBed(t, written("hr.mean(30s) > 100 && spo2 < 90"))
+	b.say(30, second(120)).vital("59408-5", 85, "%")
+	if got := b.judge(false); got != Over {
+		t.Error(got)
+	}
+	b.h.Cut()
+	for i := range 14 {
+		if got := b.say(1, second(120)).judge(false); got != Unknown {
+			t.Errorf("%d s after it: %v", i+1, got)
+		}
+	}
+	if got := b.say(1, second(120)).judge(false); got != Over {
+		t.Error(got)
+	}
+}
+
 func TestTheLargestState(t *testing.T) {
 	var list []*topics.Rule
 	codes := []string{"8867-4", "9279-1", "8310-5", "59408-5", "2339-0", "8480-6", "8462-4", "8478-0"}

@@ -207,3 +207,6 @@ var NoLimit = Limit{math.NaN(), math.NaN()}
 func (r *Rule) String() string {
 	return fmt.Sprintf("%s v%d", r.Written.GetName(), r.Written.GetVersion())
 }
+
+// MarshalText is the rule as it is shown where states are: by its name.
+func (r Rule) MarshalText() ([]byte, error) { return []byte(r.String()), nil }

@@ -42,6 +42,15 @@ func (s *Set) Find(name string) *Rule {
 	return nil
 }
 
+// MarshalText is the names of the rules: a set is shown as these.
+func (s Set) MarshalText() ([]byte, error) {
+	var names []string
+	for _, r := range s.Rules {
+		names = append(names, r.String())
+	}
+	return []byte(strings.Join(names, ", ")), nil
+}
+
 // spec is a series that the rules of a set read.
 type spec struct {
 	key
