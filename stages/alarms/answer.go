@@ -3,6 +3,7 @@ package alarms
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -101,15 +102,15 @@ func (s *State) buried(id identity) {
 
 // answer takes what a person does, and says what came of it.
 func (s *State) answer(a *topics.Answer, emit func(*topics.Alarm)) error {
-	if a.GetId() == "" {
-		return errors.New("an answer without an id: want one, by which whoever asks is answered")
-	}
 	return s.answered(a, func() (code, uint32) { return s.act(a, emit) }, emit)
 }
 
 // answered does what was asked, once, and says the outcome; to a repeat of what
 // was asked lately the same again.
 func (s *State) answered(a *topics.Answer, do func() (code, uint32), emit func(*topics.Alarm)) error {
+	if err := sane(a); err != nil {
+		return err
+	}
 	s.idle = 0
 	id := named(a.GetId())
 	for len(s.outcomes) > 0 && s.time-s.outcomes[0].at > answersKept {
@@ -129,6 +130,22 @@ func (s *State) answered(a *topics.Answer, do func() (code, uint32), emit func(*
 		id: id, alarm: strings.Clone(a.GetAlarm()), person: strings.Clone(a.GetPerson()), code: why, version: version, at: s.time,
 	})
 	s.sayOutcome(a, &s.outcomes[len(s.outcomes)-1], emit)
+	return nil
+}
+
+// longestWord bounds what of an answer is kept in the state, in bytes.
+const longestWord = 128
+
+// sane checks what an answer needs to be answered at all.
+func sane(a *topics.Answer) error {
+	if a.GetId() == "" {
+		return errors.New("an answer without an id: want one, by which whoever asks is answered")
+	}
+	for _, w := range [...]struct{ what, is string }{{"id", a.GetId()}, {"alarm", a.GetAlarm()}, {"person", a.GetPerson()}, {"channel", a.GetChannel()}, {"reason", a.GetReason()}} {
+		if len(w.is) > longestWord {
+			return fmt.Errorf("an answer whose %s has %d bytes: want at most %d", w.what, len(w.is), longestWord)
+		}
+	}
 	return nil
 }
 

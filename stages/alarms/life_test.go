@@ -211,9 +211,11 @@ func TestEachAnswerHasItsOutcome(t *testing.T) {
 	var s alarms.State
 	for _, c := range []*topics.Chart{
 		{Kind: &topics.Chart_Answer{Answer: &topics.Answer{Person: "nurse-1"}}}, {Kind: &topics.Chart_Standby{Standby: &topics.Standby{Person: "nurse-1"}}},
+		{Kind: &topics.Chart_Answer{Answer: &topics.Answer{Id: "A", Person: strings.Repeat("nurse", 100)}}},
+		{Kind: &topics.Chart_Standby{Standby: &topics.Standby{Id: "A", On: true, DurationS: 60, Person: "nurse-1", Reason: strings.Repeat("bath", 100)}}},
 	} {
 		err := alarms.Stage().Processor.Process(&s, topics.Record[*topics.Chart]{Key: "p01", Value: c}, func(*topics.Alarm) { t.Error("it is said") })
-		if err == nil || !strings.Contains(err.Error(), "want one") {
+		if err == nil || !strings.Contains(err.Error(), "want") {
 			t.Errorf("%v", err)
 		}
 	}
