@@ -136,6 +136,9 @@ func (s *State) compose() {
 		if !f.gone {
 			f.program = s.set.Find(f.name)
 		}
+		if f.program != nil && f.program.NeedsLimit() && !f.limited {
+			f.program = nil // it could never be told
+		}
 		f.below = f.program != nil && f.program.Below()
 	}
 	s.history.Fit(s.set)

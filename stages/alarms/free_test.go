@@ -121,6 +121,7 @@ func TestImpossibleRulesAreCondemnedAndTheOldStay(t *testing.T) {
 func TestARuleThatCannotBeJudged(t *testing.T) {
 	for what, broken := range map[string]*topics.Rule{
 		"loops":              {Name: "bad", When: "[1].all(x, x > 0)", Words: "BAD", Priority: topics.Priority_PRIORITY_HIGH},
+		"no limit":           {Name: "bad", When: "hr > limit", Words: "BAD", Priority: topics.Priority_PRIORITY_HIGH},
 		"name of a built-in": {Name: topics.RuleVT, When: "hr > 1", Words: "BAD", Priority: topics.Priority_PRIORITY_HIGH},
 	} {
 		w := &written{t: t}

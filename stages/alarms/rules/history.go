@@ -100,13 +100,14 @@ func (h *History) Add(set *Set, at time.Duration, m *Moment) {
 }
 
 func (h *History) sample(q *Quantity, m *Moment) sample {
-	switch {
-	case q.read != nil:
-		return q.read(m)
-	case q.Holds > 0:
+	s := unknownSample
+	if q.read != nil {
+		s = q.read(m)
+	}
+	if s.v != s.v && q.Holds > 0 {
 		return exactly(h.value(&read{quantity: q}, m))
 	}
-	return unknownSample
+	return s
 }
 
 // Vital takes a measured value, at sample time us. One older than what is

@@ -197,6 +197,11 @@ func TestWindows(t *testing.T) {
 		{"hr.slope(2s)", func(b *bed) { b.say(9, second(60)) }, math.NaN()},
 		{"rr.min(10s)", func(b *bed) { b.say(1, rr(400, 900)).say(5, rr(700)) }, 400},
 		{"rr.max(10s)", func(b *bed) { b.say(1, rr(1900, 400)).say(5, rr(700)) }, 1900},
+		{"rr.max(10s)", func(b *bed) { // 20 /min
+			for range 9 {
+				b.say(1, rr(3000)).say(2, second(20))
+			}
+		}, 3000},
 		{"beats.v.count(10s)", func(b *bed) { b.say(8, rr(1, 2, 3, 4)).say(2, rr(1)) }, 8},
 		{"beats.s.count(1min)", func(b *bed) { b.say(100, rr(1, 2, 3)) }, 60},
 		{"beats.s.count(2min)", func(b *bed) { b.say(200, rr(1, 2, 3)) }, 120},
