@@ -1,6 +1,7 @@
 package alarms
 
 import (
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -94,6 +95,55 @@ func patientSecond(b *testing.B, free bool, copies int) {
 	}
 	b.ReportMetric(float64((worked(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 	b.ReportMetric(float64(len(state)), "state-bytes")
+}
+
+// BenchmarkWard is a second of 10,000 patients, each with a state of its own:
+// what one core must do in a second at most. The windows are half full.
+func BenchmarkWard(b *testing.B) {
+	const patients = 10_000
+	p := processor{time.UTC}
+	states := make([]State, patients)
+	us, none := int64(1_700_000_000_000_000), func(*topics.Alarm) {}
+	limits, tick := ward(), &topics.Tick{ElapsedUs: 1e6}
+	put := func(s *State, c *topics.Chart) {
+		if err := p.Process(s, topics.Record[*topics.Chart]{Key: "p01", Value: c}, none); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var saved []byte
+	second := func() {
+		us += 1e6
+		for i := range states {
+			rate := 60 + float64(i%40) + float64(us/1e6%7)/5
+			put(&states[i], &topics.Chart{TimeUs: us, Kind: &topics.Chart_Second{Second: &topics.Second{
+				Rate: &rate, RateFast: &rate, RateSlow: &rate, Quality: 0.9, FrameS: 0.25, VPerMinute: 2, Lead: "II", SampleUs: us, SinceBeatS: proto.Float64(0.4), Boot: 1, Device: "patch-01",
+			}}})
+			if err := p.Advance(&states[i], tick, none); err != nil {
+				b.Fatal(err)
+			}
+			saved, _ = states[i].AppendBinary(saved[:0])
+		}
+	}
+	for i := range states {
+		put(&states[i], &topics.Chart{Kind: &topics.Chart_Limits{Limits: limits}})
+		for loinc, v := range map[string]*topics.Vital{"59408-5": {Value: 96, Ucum: "%"}, "9279-1": {Value: 16, Ucum: "/min"}, "8310-5": {Value: 36.8, Ucum: "Cel"}} {
+			v.Loinc = loinc
+			put(&states[i], &topics.Chart{TimeUs: us, Kind: &topics.Chart_Vital{Vital: v}})
+		}
+	}
+	for range 60 {
+		second()
+	}
+	var heap runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&heap)
+	b.ResetTimer()
+	before := worked(b)
+	for range b.N {
+		second()
+	}
+	b.ReportMetric((worked(b)-before).Seconds()*1000/float64(b.N), "cpu-ms/second")
+	b.ReportMetric(float64(heap.HeapAlloc)/patients/1024, "KiB/patient")
 }
 
 // worked is the time that the process has: others may work beside it.
