@@ -137,7 +137,7 @@ func plain(message string) string {
 		return strings.NewReplacer("double", "number", "bool", "truth", "google.protobuf.Duration", "time").Replace(message)
 	}
 	message = strings.TrimPrefix(message, "Syntax error: ")
-	if strings.HasPrefix(message, "expression recursion limit exceeded") {
+	if strings.Contains(message, "recursion") {
 		return fmt.Sprintf("nested deeper than %d: make it shorter", maxDepth)
 	}
 	if strings.HasPrefix(message, "expression node count exceeds limit") {

@@ -171,6 +171,9 @@ func (f *File) rule(i int, r *ruleText) error {
 		})
 	}
 	var errs []error
+	if r.Limit == nil && r.Hysteresis != 0 {
+		errs = append(errs, fmt.Errorf("%s: rule %s: a hysteresis is of a limit: add limit, or leave it out", f.Name, r.Name))
+	}
 	for k := range r.Cases {
 		c, err := r.Cases[k].read()
 		line, _, _ := f.place(fmt.Sprintf("$.rules[%d].cases[%d]", i, k))

@@ -87,8 +87,8 @@ func Lint(l *topics.Layer) (list []*Problem) {
 		switch {
 		case own != nil:
 			limit = Limit{own.GetValue(), own.GetHysteresis()}
-			if !rule.needsLimit {
-				add(&Problem{Rule: r.GetName(), Field: limitName, Message: "no expression reads it: write limit in when, or leave it out"})
+			for _, p := range lintOwn(rule, limit) {
+				add(p)
 			}
 		case rule.needsLimit:
 			add(&Problem{Rule: r.GetName(), Field: "when", Message: "it reads its limit, and none is set: add limit: 130"})
@@ -105,6 +105,27 @@ func Lint(l *topics.Layer) (list []*Problem) {
 		}
 	}
 	return append(list, lintLimits(l)...)
+}
+
+// lintOwn finds what is wrong with a rule's own limit.
+func lintOwn(r *Rule, l Limit) (list []*Problem) {
+	add := func(field, message string) {
+		list = append(list, &Problem{Rule: r.Written.GetName(), Field: field, Message: message})
+	}
+	switch {
+	case l.Value-l.Value != 0:
+		add(limitName, "want a number")
+	case !r.needsLimit:
+		add(limitName, "no expression reads it: write limit in when, or leave it out")
+	}
+	reads := slices.ContainsFunc(r.reads, func(x read) bool { return x.name() == hysteresisName })
+	switch {
+	case !(l.Hysteresis >= 0) || l.Hysteresis-l.Hysteresis != 0:
+		add(hysteresisName, "want a number from 0 on")
+	case l.Hysteresis > 0 && !reads:
+		add(hysteresisName, "no expression reads it: add clear, as in hr < limit - hysteresis")
+	}
+	return list
 }
 
 func ownLimit(l *topics.Layer, rule string) *topics.Limit {

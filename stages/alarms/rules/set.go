@@ -1,14 +1,14 @@
 package rules
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 	"strings"
 	"sync"
-
-	"google.golang.org/protobuf/proto"
 
 	"heartwire/topics"
 )
@@ -97,12 +97,12 @@ func (p *Programs) Rule(r *topics.Rule) (*Rule, error) {
 }
 
 func (p *Programs) rule(r *topics.Rule) (*Rule, error) {
-	name := identity(r)
+	name := string(appendIdentity(nil, r))
 	if c, ok := p.known[name]; ok {
 		return c.rule, c.err
 	}
 	var c compiled
-	c.rule, c.err = Compile(r)
+	c.rule, c.err = Compile(judged(r))
 	if p.known == nil || len(p.known) >= remembered {
 		p.known = map[string]compiled{}
 	}
@@ -110,13 +110,31 @@ func (p *Programs) rule(r *topics.Rule) (*Rule, error) {
 	return c.rule, c.err
 }
 
-// identity is all of a rule: equal rules have equal ones.
-func identity(m proto.Message) string {
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
-	if err != nil {
-		return fmt.Sprint(m)
+// judged is the part of a rule by which it is judged and told. Who wrote it, when
+// and in which layer makes it no other one: a unit's rule that 1,000 doctors have
+// set for their patients is compiled once.
+func judged(r *topics.Rule) *topics.Rule {
+	return &topics.Rule{
+		Name: r.GetName(), Version: r.GetVersion(), When: r.GetWhen(), Clear: r.GetClear(), Value: r.GetValue(), Words: r.GetWords(), Unit: r.GetUnit(),
+		Priority: r.GetPriority(), Latching: r.GetLatching(), DurationS: r.GetDurationS(), CalmS: r.GetCalmS(), Quality: r.GetQuality(),
 	}
-	return string(b)
+}
+
+// appendIdentity appends all of that: equal rules have equal ones.
+func appendIdentity(b []byte, r *topics.Rule) []byte {
+	for _, s := range [...]string{r.GetName(), r.GetWhen(), r.GetClear(), r.GetValue(), r.GetWords(), r.GetUnit()} {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	for _, f := range [...]float64{r.GetDurationS(), r.GetCalmS(), r.GetQuality()} {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(f))
+	}
+	b = binary.AppendUvarint(b, uint64(r.GetVersion()))
+	b = binary.AppendVarint(b, int64(r.GetPriority()))
+	if r.GetLatching() {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 // Set compiles the rules of one patient. One that cannot be in force is left
@@ -125,17 +143,20 @@ func (p *Programs) Set(list []*topics.Rule) (*Set, []Failed) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	name := identity(&topics.Limits{Rules: list})
+	var name []byte
+	for _, r := range list {
+		name = appendIdentity(name, r)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e, ok := p.sets[name]; ok {
+	if e, ok := p.sets[string(name)]; ok {
 		return e.set, e.failed
 	}
 	e := p.set(list)
 	if p.sets == nil || len(p.sets) >= remembered {
 		p.sets = map[string]*entry{}
 	}
-	p.sets[name] = e
+	p.sets[string(name)] = e
 	return e.set, e.failed
 }
 
@@ -148,7 +169,7 @@ func (p *Programs) set(list []*topics.Rule) *entry {
 			err = s.add(rule)
 		}
 		if err != nil {
-			e.failed = append(e.failed, Failed{proto.CloneOf(r), err})
+			e.failed = append(e.failed, Failed{judged(r), err})
 		}
 	}
 	if len(s.Rules) > 0 {

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"heartwire/topics"
 )
 
@@ -57,6 +60,45 @@ func TestProgramsForget(t *testing.T) {
 	}
 	if _, err := p.Rule(r); err != nil || len(p.known) != 1 {
 		t.Errorf("%v, %d are remembered", err, len(p.known))
+	}
+}
+
+// Who set a rule makes it no other one; every part by which it is judged does.
+func TestWhatIsCompiledOnce(t *testing.T) {
+	var p Programs
+	one := &topics.Rule{
+		Name: "a", Version: 1, When: "hr > 1", Clear: "hr < 1", Value: "hr", Words: "W", Unit: "u", Priority: 1, DurationS: 1, CalmS: 1, Quality: 0.1,
+		Layer: "unit", Author: "doctor-1", SetUs: 1, Reason: "r", ExpiresUs: 5,
+	}
+	first, err := p.Rule(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := one.ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		f := fields.Get(i)
+		other := proto.CloneOf(one)
+		switch v := other.ProtoReflect(); f.Kind() {
+		case protoreflect.StringKind:
+			v.Set(f, protoreflect.ValueOfString(v.Get(f).String()+" "))
+		case protoreflect.DoubleKind:
+			v.Set(f, protoreflect.ValueOfFloat64(v.Get(f).Float()+0.25))
+		case protoreflect.BoolKind:
+			v.Set(f, protoreflect.ValueOfBool(true))
+		case protoreflect.EnumKind:
+			v.Set(f, protoreflect.ValueOfEnum(2))
+		case protoreflect.Uint32Kind:
+			v.Set(f, protoreflect.ValueOfUint32(2))
+		case protoreflect.Int64Kind:
+			v.Set(f, protoreflect.ValueOfInt64(2))
+		default:
+			t.Fatalf("field %s", f.Name())
+		}
+		again, _ := p.Rule(other)
+		same := f.Name() == "layer" || f.Name() == "author" || f.Name() == "set_us" || f.Name() == "reason" || f.Name() == "expires_us"
+		if (again == first) != same {
+			t.Errorf("another %s: compiled once %v, want %v", f.Name(), again == first, same)
+		}
 	}
 }
 
