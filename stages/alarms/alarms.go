@@ -144,6 +144,10 @@ func (processor) Advance(s *State, t *topics.Tick, emit func(*topics.Alarm)) err
 		if c.latched != nil {
 			s.remind(i, c.latched, emit)
 		}
+		if c.phase == held && s.time-c.since >= restateEvery {
+			s.suppress(i, emit) // a heart that stands still beneath a rule that is off is not over
+			c.since, c.onset = s.time, s.place(s.now)
+		}
 	}
 	if len(s.tallies) > 0 {
 		s.count(false, emit)
@@ -296,7 +300,7 @@ func (s *State) high() bool {
 	return false
 }
 
-// endAll ends all alarms and forgets all candidates.
+// endAll ends all alarms, and all candidates.
 func (s *State) endAll(by ending, ch change, emit func(*topics.Alarm)) {
 	for i := range s.lines() {
 		c := s.condition(i)
@@ -304,6 +308,9 @@ func (s *State) endAll(by ending, ch change, emit func(*topics.Alarm)) {
 			if *at != nil {
 				s.conclude(i, at, by, ch, emit)
 			}
+		}
+		if c.phase == held || c.phase == pending && c.why == whyInhibited {
+			s.suppress(i, emit) // one that has not lasted yet was cut, and says nothing
 		}
 		*c = condition{}
 	}

@@ -329,6 +329,20 @@ func TestSuppressedCandidatesAreSaidAndCounted(t *testing.T) {
 	}
 }
 
+// One that goes on is said each hour, and when the key is left.
+func TestACandidateThatGoesOnIsSaid(t *testing.T) {
+	b := newBed(t, "p01").limits(1, &topics.Limit{Rule: topics.RuleAsystole, Value: 4, Off: true})
+	b.every = true
+	b.play("10 hr 72; 3610 flat").leave()
+	b.want(
+		"17 MEDIUM HR 0 < 50 (raised)",
+		"3613 suppressed 1 asystole (off)",
+		"3616 MEDIUM HR 0 < 50 (again)",
+		"3620 MEDIUM HR 0 < 50 (ended: moved)",
+		"3620 suppressed 1 asystole (off)",
+	)
+}
+
 func TestInhibitedCandidatesAreSaid(t *testing.T) {
 	b := newBed(t, "p01")
 	b.every = true

@@ -1,7 +1,8 @@
 // The order and the looks of alarms. No rule, limit or priority is decided
 // here: the alarms stage sent them.
 
-import { AlarmCondition, Priority, type AlarmState } from "./gen/alarms_pb";
+import { AlarmCondition, type AlarmState } from "./gen/alarms_pb";
+import { Priority } from "./gen/limits_pb";
 
 /** A priority as the page shows it. */
 export type Level = "HIGH" | "MEDIUM" | "LOW";

@@ -2,7 +2,8 @@
 
 import { causeIsRate, compare, type Open } from "./alarms";
 import { BeatClass, type Annotation } from "./gen/annotations_pb";
-import type { Chart, Limits, Second } from "./gen/chart_pb";
+import type { Chart, Second } from "./gen/chart_pb";
+import type { Limits } from "./gen/limits_pb";
 import type { Bed } from "./gen/protocol_pb";
 import { notLive, type Tile, type TileState } from "./messages";
 import { Samples } from "./samples";

@@ -1,10 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AlarmCondition, AlarmSchema, AlarmStateSchema, Priority } from "../src/gen/alarms_pb";
+import { AlarmCondition, AlarmSchema, AlarmStateSchema } from "../src/gen/alarms_pb";
 import { AnnotationSchema, BeatClass, BeatSchema } from "../src/gen/annotations_pb";
 import { ChartSchema, SecondSchema } from "../src/gen/chart_pb";
 import { FrameSchema, SamplesSchema, type Samples as Message } from "../src/gen/frames_pb";
+import { Priority } from "../src/gen/limits_pb";
 import { LeadSchema } from "../src/gen/patch_pb";
 import { BedSchema, HeartbeatSchema, HelloSchema, ServerMessageSchema, SnapshotSchema, type ServerMessage } from "../src/gen/protocol_pb";
 import { Samples } from "../src/samples";
