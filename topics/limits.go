@@ -30,6 +30,7 @@ const (
 	RuleFramesLong      = "frames-long"
 	RuleRebooted        = "rebooted"
 	RuleDataLost        = "data-lost"
+	RuleBroken          = "rule-broken" // one that people wrote cannot be judged
 )
 
 // Layers from which a value in force can come, the lowest first.
@@ -152,6 +153,7 @@ var builtIns = [...]BuiltIn{
 	{Rule: RuleFramesLong, Unit: "s", Value: Span{1, 1, 10}, DurationS: briefly, Priority: low, Lowest: low, Highest: medium, Technical: true},
 	{Rule: RuleRebooted, Value: fixed(1), Priority: low, Lowest: low, Highest: medium, Technical: true},
 	{Rule: RuleDataLost, Value: fixed(1), Priority: high, Lowest: high, Highest: high, Off: OffNever, Technical: true},
+	{Rule: RuleBroken, Value: fixed(1), Priority: medium, Lowest: medium, Highest: high, Off: OffNever, Technical: true},
 }
 
 // BuiltIns are the rules that Heartwire brings, the worst first. They stand here

@@ -10,6 +10,7 @@ import (
 	"heartwire/pipeline/kafka"
 	"heartwire/pipeline/trace"
 	"heartwire/sinks/gateway"
+	"heartwire/stages/alarms"
 	"heartwire/stages/beats"
 )
 
@@ -21,6 +22,7 @@ type Config struct {
 	Bridge   bridge.Config   `yaml:"bridge"`
 	Pipeline pipeline.Config `yaml:"pipeline"`
 	Beats    beats.Config    `yaml:"beats"`
+	Alarms   alarms.Config   `yaml:"alarms"`
 	Gateway  gateway.Config  `yaml:"gateway"`
 	Simulate patch.Config    `yaml:"simulate"`
 	Ops      opsConfig       `yaml:"ops"`
@@ -34,6 +36,7 @@ func defaultConfig() Config {
 		Bridge:   bridge.DefaultConfig(),
 		Pipeline: pipeline.DefaultConfig(),
 		Beats:    beats.DefaultConfig(),
+		Alarms:   alarms.DefaultConfig(),
 		Gateway:  gateway.DefaultConfig(),
 		Simulate: patch.DefaultConfig(),
 	}
@@ -44,7 +47,7 @@ func defaultConfig() Config {
 // Validate tells all problems at once.
 func (c Config) Validate() error {
 	return errors.Join(
-		c.Kafka.Validate(), c.MQTT.Validate(), c.Bridge.Validate(), c.Pipeline.Validate(), c.Beats.Validate(),
+		c.Kafka.Validate(), c.MQTT.Validate(), c.Bridge.Validate(), c.Pipeline.Validate(), c.Beats.Validate(), c.Alarms.Validate(),
 		c.Gateway.Validate(), c.Simulate.Validate(), c.Ops.validate(), c.Trace.Validate(),
 	)
 }

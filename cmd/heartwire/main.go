@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // the site's zone, where the system knows none
 
 	"github.com/spf13/cobra"
 )
@@ -92,6 +93,7 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 		{"look", a.bindCommand()},
 		{"look", a.limitsCommand()},
 		{"look", a.accountCommand()},
+		{"look", a.rulesCommand()},
 		{"look", a.rejectsCommand()},
 		{"look", a.topicsCommand()},
 		{"look", a.topologyCommand()},

@@ -20,6 +20,7 @@ import (
 	"heartwire/sinks/gateway"
 	"heartwire/sinks/gateway/page"
 	"heartwire/stages/alarms"
+	"heartwire/stages/alarms/rules"
 	"heartwire/stages/beats"
 	"heartwire/stages/registry"
 	"heartwire/stages/rhythm"
@@ -92,14 +93,14 @@ func (h *house) topology() (pipeline.Topology, error) {
 // stages are the nodes that decide, alone: they read the log and write to it,
 // and have no way to anything else.
 func (h *house) stages() (pipeline.Topology, error) {
-	reg, err := registry.New(registry.Config{SiteKey: h.siteKey()})
+	reg, err := registry.New(registry.Config{SiteKey: h.siteKey(), CheckRule: rules.Check})
 	if err != nil {
 		return nil, err
 	}
 	return pipeline.Topology{
 		pipeline.Stage(beats.New(h.conf.Beats), topics.Frames, topics.BeatsCheckpoints, topics.Annotations),
 		pipeline.Stage(rhythm.Stage(), topics.Annotations, topics.RhythmCheckpoints, topics.Charts),
-		pipeline.Stage(alarms.Stage(), topics.Charts, topics.AlarmsCheckpoints, topics.Alarms),
+		pipeline.Stage(alarms.New(h.conf.Alarms), topics.Charts, topics.AlarmsCheckpoints, topics.Alarms),
 		pipeline.Stage(reg, topics.Requests, topics.RegistryCheckpoints, topics.Settings, topics.Frames, topics.Charts),
 	}, nil
 }

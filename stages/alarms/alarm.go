@@ -109,10 +109,11 @@ func (s *State) follow(i int, e *event, emit func(*topics.Alarm)) {
 		return
 	}
 	a.value, a.endedUs = e.value, 0
-	if r.sign()*(e.value-a.worst) > 0 {
+	first := a.saidWorst != a.saidWorst // it was raised when its value could not be told
+	if a.worst != a.worst || r.sign()*(e.value-a.worst) > 0 {
 		a.worst = e.value
 	}
-	worse := math.Abs(a.worst-a.saidWorst) >= max(r.step, r.grow*math.Abs(a.saidWorst))
+	worse := first || math.Abs(a.worst-a.saidWorst) >= max(r.step, r.grow*math.Abs(a.saidWorst))
 	was := a.detail
 	a.detail = e.detail
 	ch := change{}
@@ -166,15 +167,15 @@ func (s *State) conditionOf(i int, a *alarm) topics.AlarmCondition {
 func (s *State) record(i int, a *alarm, is topics.AlarmCondition, ch change) *topics.Alarm {
 	r, l := s.rule(i), s.limitOf(i)
 	shown := a.value
-	if !r.beyond(shown, a.limit) || is == topics.AlarmCondition_ALARM_CONDITION_LATCHED {
+	if (!r.written || r.limited) && !r.beyond(shown, a.limit) || is == topics.AlarmCondition_ALARM_CONDITION_LATCHED {
 		shown = a.worst // why it was said, not how well it is now
 	}
 	out := &topics.AlarmState{
 		Id: a.id.String(), Version: a.version, Rule: r.name, RuleVersion: r.version,
 		Priority: a.priority, Technical: r.technical, Condition: is,
-		Text: r.text(shown, a.limit, a.detail), Value: a.value, Limit: a.limit, Unit: r.unit,
+		Text: s.text(i, shown, a), Value: number(a.value), Limit: a.limit, Unit: r.unit,
 		Lead: a.lead, Quality: a.quality, OnsetUs: a.onset.us, RaisedUs: a.raisedUs,
-		Worst: a.worst, LimitsVersion: s.limits.version, Change: ch.record(),
+		Worst: number(a.worst), LimitsVersion: s.limits.version, Change: ch.record(),
 		Latching: l.latching, LimitInForce: l.inForce(r),
 		OnsetSample: a.onset.sample, Device: a.onset.device, Boot: a.onset.boot,
 		Responsibility: topics.Responsibility(a.duty.is) + 1,
@@ -187,6 +188,24 @@ func (s *State) record(i int, a *alarm, is topics.AlarmCondition, ch change) *to
 		out.EndedUs = a.endedUs
 	}
 	return &topics.Alarm{Patient: s.patient, TimeUs: s.now, Kind: &topics.Alarm_State{State: out}}
+}
+
+// text is what people read.
+func (s *State) text(i int, shown float64, a *alarm) string {
+	r := s.rule(i)
+	text := r.text(shown, a.limit, a.detail)
+	if name := s.broken(); i == ruleBroken && name != "" {
+		text += ": " + name
+	}
+	return text
+}
+
+// number is a value in a record: 0 where it cannot be told.
+func number(v float64) float64 {
+	if v != v {
+		return 0
+	}
+	return v
 }
 
 // place is where in the samples a time is, by the newest of them and their rate.

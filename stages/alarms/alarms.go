@@ -21,11 +21,13 @@
 package alarms
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"heartwire/stages"
+	cel "heartwire/stages/alarms/rules"
 	"heartwire/topics"
 )
 
@@ -43,22 +45,54 @@ const (
 	forgetAfter = 10 * time.Minute
 )
 
-// Stage is the stage. It is for any number of keys and goroutines: all that it
-// remembers is in the State.
-func Stage() stages.Stage[State, *topics.Chart, *topics.Alarm] {
-	return stages.Stage[State, *topics.Chart, *topics.Alarm]{Name: Name, Version: Version, Processor: processor{}, Migrate: migrate}
+// Config is what the stage must know of the site.
+type Config struct {
+	// Zone is the site's IANA time zone, as in Europe/Berlin: the time of day of
+	// rules that people write is that of the samples there.
+	Zone string `yaml:"zone"`
 }
 
-type processor struct{}
+// DefaultConfig is a site in UTC.
+func DefaultConfig() Config { return Config{Zone: "UTC"} }
+
+// Validate says what is wrong with it.
+func (c Config) Validate() error {
+	if _, err := c.location(); err != nil {
+		return fmt.Errorf("alarms.zone: %q: want an IANA time zone such as Europe/Berlin", c.Zone)
+	}
+	return nil
+}
+
+func (c Config) location() (*time.Location, error) {
+	if c.Zone == "Local" || c.Zone == "" { // that of the machine, or a forgotten one
+		return nil, errors.New("no zone")
+	}
+	return time.LoadLocation(c.Zone)
+}
+
+// New is the stage of a site whose Config has been validated. It is for any
+// number of keys and goroutines: all that it remembers is in the State.
+func New(c Config) stages.Stage[State, *topics.Chart, *topics.Alarm] {
+	zone, err := c.location()
+	if err != nil {
+		zone = time.UTC
+	}
+	return stages.Stage[State, *topics.Chart, *topics.Alarm]{Name: Name, Version: Version, Processor: processor{zone}, Migrate: migrate}
+}
+
+// Stage is the stage of a site in UTC.
+func Stage() stages.Stage[State, *topics.Chart, *topics.Alarm] { return New(DefaultConfig()) }
+
+type processor struct{ zone *time.Location }
 
 // Process folds one record of the chart. An error says what about it cannot be.
-func (processor) Process(s *State, r topics.Record[*topics.Chart], emit func(*topics.Alarm)) error {
+func (p processor) Process(s *State, r topics.Record[*topics.Chart], emit func(*topics.Alarm)) error {
 	s.patient = string(r.Key)
 	c := r.Value
 	switch k := c.GetKind().(type) {
 	case *topics.Chart_Second:
 		s.alive(c.GetTimeUs())
-		s.judge(&r, k.Second, emit)
+		s.judge(&r, k.Second, p.zone, emit)
 	case *topics.Chart_Limits:
 		return s.limit(k.Limits)
 	case *topics.Chart_Binding:
@@ -78,7 +112,14 @@ func (processor) Process(s *State, r topics.Record[*topics.Chart], emit func(*to
 		return s.answer(k.Answer, emit)
 	case *topics.Chart_Standby:
 		return s.stand(k.Standby, emit)
-	case *topics.Chart_Vital, *topics.Chart_Variability:
+	case *topics.Chart_Vital:
+		if s.set != nil {
+			s.history.Vital(s.set, k.Vital, c.GetTimeUs())
+		}
+	case *topics.Chart_Variability:
+		if s.set != nil {
+			s.history.Variability(s.set, k.Variability, c.GetTimeUs())
+		}
 	default:
 		return fmt.Errorf("a chart record of no kind that this version knows")
 	}
@@ -146,7 +187,7 @@ func (s *State) alive(us int64) {
 
 // judge puts each rule to what is known of this second. The table is in an
 // order in which what inhibits comes before what is inhibited.
-func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit func(*topics.Alarm)) {
+func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, zone *time.Location, emit func(*topics.Alarm)) {
 	s.quality = sec.GetQuality()
 	s.locate(sec)
 	s.watch(sec)
@@ -158,15 +199,21 @@ func (s *State) judge(r *topics.Record[*topics.Chart], sec *topics.Second, emit 
 		}
 		s.put(i, r, &e, emit)
 	}
+	if len(s.free) > 0 {
+		s.judgeFree(r, &event{second: sec, nowUs: s.now, onsetUs: s.now}, zone, emit)
+	}
+}
+
+// judgeFree puts the rules that people wrote to what is known of this second.
+func (s *State) judgeFree(r *topics.Record[*topics.Chart], second *event, zone *time.Location, emit func(*topics.Alarm)) {
+	m := s.moment(second.second, zone)
+	if s.set != nil {
+		s.history.Add(s.set, s.time, &m)
+	}
 	for k := range s.free {
-		f := &s.free[k]
-		j := judgement{verdict: clear}
-		if !f.gone {
-			j = f.program.judge(s, sec, f.limit.value, f.phase.open())
-		}
-		s.put(ruleCount+k, r, &event{
-			second: sec, nowUs: s.now, verdict: j.verdict, value: j.value, known: j.known, onsetUs: s.now,
-		}, emit)
+		e := *second
+		s.free[k].judge(s, &m, &e)
+		s.put(ruleCount+k, r, &e, emit)
 	}
 	s.tidy()
 }
@@ -177,6 +224,8 @@ func (s *State) verdict(i int, record *topics.Record[*topics.Chart], e *event) {
 	switch {
 	case i == ruleDataLost:
 		e.verdict, e.nowUs = s.lost(record)
+	case i == ruleBroken:
+		e.verdict = s.judgeBroken()
 	case i == ruleAFFast:
 		e.verdict = s.fastAF(e.second, l, open)
 	case i == rulePVC && s.explained():
@@ -279,5 +328,6 @@ func (s *State) leave(emit func(*topics.Alarm)) {
 	}
 	s.count(true, emit)
 	s.lostUs, s.heard = 0, [rhythms]heard{}
+	s.history = cel.History{} // of another patient's, whoever comes next
 	s.tidy()
 }

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"heartwire/stages"
+	cel "heartwire/stages/alarms/rules"
 	"heartwire/topics"
 )
 
@@ -126,9 +127,11 @@ func (s *State) appendFree(e *stages.Encoder, layers []*layer) {
 		e.Bytes(f.raw)
 		e.String(f.unit)
 		e.Bool(f.gone)
+		e.Bool(f.limited)
 		f.limit.append(e, layers)
 		f.condition.append(e)
 	}
+	s.history.Append(e)
 }
 
 func (s *State) decodeFree(d *stages.Decoder, layers []*layer) {
@@ -138,16 +141,14 @@ func (s *State) decodeFree(d *stages.Decoder, layers []*layer) {
 			d.Fail("a rule that people wrote: %v", err)
 			return
 		}
-		f, err := newFree(text)
-		if err != nil {
-			d.Fail("%v", err)
-			return
-		}
-		f.unit, f.gone = d.String(), d.Bool()
+		f := newFree(text)
+		f.unit, f.gone, f.limited = d.String(), d.Bool(), d.Bool()
 		f.limit.decode(d, layers)
 		f.condition.decode(d)
 		s.free = append(s.free, f)
 	}
+	s.history = cel.DecodeHistory(d)
+	s.compose()
 }
 
 func (v *silence) append(e *stages.Encoder) {

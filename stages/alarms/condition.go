@@ -168,9 +168,10 @@ func (s *State) step(i int, record *topics.Record[*topics.Chart], e *event, emit
 	case follow:
 		s.follow(i, e, emit)
 	case calm:
-		c.open.endedUs, c.open.value = s.now, e.value
+		c.open.endedUs = s.now
+		c.open.keep(e)
 	case finish:
-		c.open.value = e.value
+		c.open.keep(e)
 		over := endOver
 		if s.limitOf(i).latching {
 			over = endLatch
@@ -186,18 +187,25 @@ func (s *State) wait(i int, h happening, e *event, reason why, by int16) {
 	c := s.condition(i)
 	switch c.phase {
 	case calming:
-		c.open.value = e.value
+		c.open.keep(e)
 		return
 	case pending, held:
 	default:
 		return
 	}
-	if r := s.rule(i); e.known && r.sign()*(e.value-c.worst) > 0 {
+	if r := s.rule(i); e.known && (c.worst != c.worst || r.sign()*(e.value-c.worst) > 0) {
 		c.worst = e.value
 	}
 	// One that has not lasted is short, whoever speaks for it.
 	if c.phase == held || h == isInhibitedBeyond && s.time-c.since >= s.limitOf(i).duration {
 		c.why, c.by = reason, by
+	}
+}
+
+// keep takes the value of a second, where it has one.
+func (a *alarm) keep(e *event) {
+	if e.value == e.value {
+		a.value = e.value
 	}
 }
 

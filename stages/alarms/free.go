@@ -1,45 +1,27 @@
 package alarms
 
 import (
-	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	cel "heartwire/stages/alarms/rules"
 	"heartwire/topics"
 )
 
-// program judges one rule that people wrote. It keeps nothing: what it looks
-// back on is in the State.
-type program interface {
-	// judge says what a second means. limit is the number that the rule's own
-	// limit sets; open says that an alarm of it is open, so that what must hold
-	// before it is over counts.
-	judge(s *State, sec *topics.Second, limit float64, open bool) judgement
-}
-
-// judgement is what a rule says of a second. The machine does the rest: it
-// waits, raises, calms, latches and suppresses as for the rules of the table.
-type judgement struct {
-	verdict verdict
-	value   float64 // that the text carries
-	known   bool
-}
-
-// compile makes a rule ready. It is a function of the rule alone.
-var compile = func(r *topics.Rule) (program, error) {
-	return nil, errors.New("this version judges no rules that people wrote")
-}
+// programs compiles them, once for all patients of a site. What it gives is a
+// function of the rules alone.
+var programs cel.Programs
 
 // free is a rule that people wrote, in a patient.
 type free struct {
 	rule
-	raw     []byte // the rule as it was said
-	limit   limit
-	program program
-	gone    bool // it is no longer in the set, and has an alarm to end
+	raw   []byte // the rule as it was said
+	limit limit
+	gone  bool // it is no longer in the set, and has an alarm to end
 	condition
 }
 
@@ -57,10 +39,7 @@ func (s *State) rewrite(l *topics.Limits, layers *[]*layer) ([]free, error) {
 	}
 	var list []free
 	for _, text := range l.GetRules() {
-		f, err := newFree(text)
-		if err != nil {
-			return nil, err
-		}
+		f := newFree(text)
 		for k := range list {
 			if list[k].name == f.name {
 				return nil, fmt.Errorf("rule %s stands twice", f.name)
@@ -111,27 +90,21 @@ func (f *free) override(one *topics.Limit, layers *[]*layer) {
 	if one.Quality == nil {
 		set.quality = f.limit.quality
 	}
-	f.limit = set
+	f.limit, f.limited = set, true
 	if one.GetUnit() != "" {
 		f.unit = strings.Clone(one.GetUnit())
 	}
 }
 
-func newFree(text *topics.Rule) (free, error) {
-	if text.GetName() == "" || ruleNamed(text.GetName()) >= 0 {
-		return free{}, fmt.Errorf("a rule of the name %q: want one that is none of the built-in rules'", text.GetName())
-	}
-	p, err := compile(text)
-	if err != nil {
-		return free{}, fmt.Errorf("rule %s: %w", text.GetName(), err)
-	}
+// newFree is a rule in words. What it is judged by comes with compose.
+func newFree(text *topics.Rule) free {
 	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(text)
-	if err != nil {
-		return free{}, fmt.Errorf("rule %s: %w", text.GetName(), err)
+	if err != nil { // no field is of a kind that cannot be written down
+		raw = nil
 	}
-	f := free{raw: raw, program: p, rule: rule{
+	f := free{raw: raw, rule: rule{
 		name: strings.Clone(text.GetName()), version: max(text.GetVersion(), 1), calm: seconds64(text.GetCalmS()),
-		words: strings.Clone(text.GetWords()), unit: strings.Clone(text.GetUnit()), bare: text.GetValue() == "", written: true, step: 1, grow: 0.1,
+		words: strings.Clone(text.GetWords()), unit: strings.Clone(text.GetUnit()), written: true, step: 1, grow: 0.1,
 	}}
 	if f.calm == 0 {
 		f.calm = calmFree
@@ -139,7 +112,100 @@ func newFree(text *topics.Rule) (free, error) {
 	if f.words == "" {
 		f.words = f.name
 	}
-	return f, nil
+	return f
+}
+
+// compose compiles the rules in force, and fits to them what is remembered. One
+// that cannot be judged, though the registry let it in or an older version could,
+// takes nothing from the others: rule-broken says so.
+func (s *State) compose() {
+	var texts []*topics.Rule
+	for k := range s.free {
+		f, text := &s.free[k], new(topics.Rule)
+		switch err := proto.Unmarshal(f.raw, text); {
+		case err != nil:
+		case f.gone: // it is judged no more, and tells its end
+			f.program, _ = programs.Rule(text)
+		default:
+			texts = append(texts, text)
+		}
+	}
+	s.set, _ = programs.Set(texts)
+	for k := range s.free {
+		f := &s.free[k]
+		if !f.gone {
+			f.program = s.set.Find(f.name)
+		}
+		if f.program != nil && f.program.NeedsLimit() && !f.limited {
+			f.program = nil // it could never be told
+		}
+		f.below = f.program != nil && f.program.Below()
+	}
+	s.history.Fit(s.set)
+}
+
+// broken is the name of the first rule that cannot be judged; empty: all can.
+func (s *State) broken() string {
+	for k := range s.free {
+		if f := &s.free[k]; f.program == nil && !f.gone && !f.limit.off {
+			return f.name
+		}
+	}
+	return ""
+}
+
+// judgeBroken is the verdict of rule-broken.
+func (s *State) judgeBroken() verdict {
+	if s.broken() != "" {
+		return over
+	}
+	return clear
+}
+
+// moment is what rules that people wrote are judged by.
+func (s *State) moment(sec *topics.Second, zone *time.Location) cel.Moment {
+	m := cel.Moment{Second: sec, NowUs: s.now, Zone: zone}
+	for is := range s.heard {
+		needs := settled
+		if topics.Rhythm(is) == topics.Rhythm_RHYTHM_AF {
+			needs = settledAF
+		}
+		switch h := &s.heard[is]; {
+		case h.open:
+			m.Open |= 1 << is
+		case h.cut && h.seen < needs:
+			m.Unsure |= 1 << is
+		}
+	}
+	return m
+}
+
+// judge is what a second says of a rule that people wrote.
+func (f *free) judge(s *State, m *cel.Moment, e *event) {
+	if f.gone || f.program == nil {
+		e.verdict = clear
+		if !f.gone {
+			e.verdict = unknown
+		}
+		return
+	}
+	l := f.own(f.limit.value)
+	l.Hysteresis = f.limit.hysteresis
+	e.verdict = verdict(f.program.Judge(&s.history, m, l, f.phase.open()))
+	if e.verdict == over || f.phase.open() {
+		e.value, e.known = f.program.Value(&s.history, m, l)
+	}
+	if !e.known {
+		e.value = math.NaN() // there is none: 0 would be one
+	}
+}
+
+// own is a rule's own limit.
+func (r *rule) own(value float64) cel.Limit {
+	if !r.limited {
+		return cel.NoLimit
+	}
+	return cel.Limit{Value: value}
 }
 
 // possible checks what a machine cannot run on.

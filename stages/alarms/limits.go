@@ -135,6 +135,7 @@ func (s *State) limit(l *topics.Limits) error {
 	}
 	s.limits = limits{version: l.GetVersion(), set: (*[ruleCount]limit)(&next), force: next.inForce(), pause: pause, pauseMax: most}
 	s.free = free
+	s.compose()
 	return nil
 }
 

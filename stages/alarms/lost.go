@@ -29,6 +29,7 @@ func (processor) Overtaken(s *State, _ int64, _ func(*topics.Alarm)) error {
 // lost may have been the end of an episode.
 func (s *State) lose() {
 	s.cutAll()
+	s.history.Cut()
 	if s.lostUs == 0 {
 		s.lostUs = max(s.now, 1)
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	cel "heartwire/stages/alarms/rules"
 	"heartwire/topics"
 )
 
@@ -32,11 +33,13 @@ type rule struct {
 	onset func(nowUs int64, s *topics.Second) int64
 
 	words   string
-	unit    string // UCUM
-	suffix  string // in the text
-	places  int    // decimals in the text
-	bare    bool   // the text is the words alone
-	written bool   // by people: it says which limit it means, and not on which side of it
+	unit    string    // UCUM
+	suffix  string    // in the text
+	places  int       // decimals in the text
+	bare    bool      // the text is the words alone
+	written bool      // by people
+	program *cel.Rule // of one written by people, compiled; nil: it cannot be judged
+	limited bool      // somebody has set its own limit
 	step    float64
 	grow    float64 // the worst value is said again when it changed by step, or by this share
 }
@@ -88,6 +91,7 @@ const (
 	ruleFramesLong
 	ruleRebooted
 	ruleDataLost
+	ruleBroken
 	ruleCount
 )
 
@@ -236,6 +240,12 @@ var rules = [ruleCount]rule{
 		value: always, equal: true, calm: calmLost, onset: now,
 		words: "DATA LOST", bare: true, step: 1,
 	},
+	ruleBroken: {
+		name: topics.RuleBroken, version: 1, technical: true,
+		// judgeBroken judges.
+		value: always, equal: true, calm: calmData, onset: now,
+		words: "RULE CANNOT BE JUDGED", bare: true, step: 1,
+	},
 }
 
 // Rules are the names of all rules there are, in the order of the table, for
@@ -300,17 +310,12 @@ func (r *rule) text(value, limit float64, d detail) string {
 	return string(append(b, r.suffix...))
 }
 
-// tell is the text of a rule that people wrote: SEPSIS? 3 (limit 2).
+// tell is the text of a rule that people wrote: HR MEAN 134 > 130 /min.
 func (r *rule) tell(value, limit float64) string {
-	b := append([]byte(r.words), ' ')
-	b = strconv.AppendFloat(b, math.Round(value*100)/100, 'f', -1, 64)
-	if r.unit != "" {
-		b = append(append(b, ' '), r.unit...)
+	if r.program == nil {
+		return r.words
 	}
-	if limit != 0 {
-		b = append(strconv.AppendFloat(append(b, " (limit "...), limit, 'f', -1, 64), ')')
-	}
-	return string(b)
+	return r.program.Text(value, r.own(limit))
 }
 
 // live reports a second in which the heart could be seen.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"heartwire/stages"
+	cel "heartwire/stages/alarms/rules"
 	"heartwire/topics"
 )
 
@@ -22,6 +23,8 @@ type State struct {
 	limits     limits
 	conditions [ruleCount]condition
 	free       []free
+	set        *cel.Set    // the free ones that can be judged; nil: none
+	history    cel.History // what they look back on
 	heard      [rhythms]heard
 	at         newest
 	quality    float64 // of the last Second

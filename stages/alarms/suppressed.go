@@ -63,7 +63,7 @@ type tally struct {
 func (s *State) suppress(i int, emit func(*topics.Alarm)) {
 	r, c, l := s.rule(i), s.condition(i), s.limitOf(i)
 	now := tally{
-		rule: r.name, why: c.why, priority: l.priority, onsetUs: c.onset.us, endedUs: s.now, worst: c.worst, limit: l.value, count: 1,
+		rule: r.name, why: c.why, priority: l.priority, onsetUs: c.onset.us, endedUs: s.now, worst: number(c.worst), limit: l.value, count: 1,
 	}
 	if c.by != none {
 		now.by = rules[c.by-1].name

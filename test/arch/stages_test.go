@@ -22,6 +22,10 @@ var outside = []string{
 	"io/ioutil", "path/filepath", "unsafe", "github.com/twmb/franz-go",
 }
 
+// What one of them may all the same: rules keeps what it has compiled for all
+// patients, and what it gives is a function of the rule alone.
+var permitted = map[string]string{"stages/alarms/rules": "sync"}
+
 // The clock, and what waits for it.
 var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
 
@@ -34,7 +38,7 @@ func TestStagesAreDeterministic(t *testing.T) {
 			continue // a conformance suite is a test, though other packages import it
 		}
 		for _, path := range p.Imports {
-			if under(path, outside...) {
+			if under(path, outside...) && permitted[p.Inside] != path {
 				t.Errorf("%s imports %s: a stage knows no clock, network, file, chance or goroutine", p.Inside, path)
 			}
 		}

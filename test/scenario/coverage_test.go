@@ -14,7 +14,7 @@ import (
 // script could write: these rules have their stories elsewhere.
 var elsewhere = map[string]string{
 	"battery-low": "stages/alarms", "clock-wrong": "stages/alarms", "frames-long": "stages/alarms",
-	"rebooted": "stages/alarms", "data-lost": "TestForgottenFramesAreOneAlarm",
+	"rebooted": "stages/alarms", "data-lost": "TestForgottenFramesAreOneAlarm", "rule-broken": "stages/alarms",
 }
 
 // Each rule of the stage alarms and each rhythm of the stage rhythm has a

@@ -102,12 +102,12 @@ func TestDeliveryChangesNoStory(t *testing.T) {
 				t.Fatal(err)
 			}
 			frames, rate := s.delivered(t, 1)
-			clean, err := tell(rate, deliver(frames))
+			clean, err := tell(deliver(frames), story{rate: rate})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for name, other := range map[string][]*topics.Frame{"twice": twice(frames), "swapped": swapped(frames), "held": held(frames, 23)} {
-				got, err := tell(rate, deliver(other))
+				got, err := tell(deliver(other), story{rate: rate})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -144,7 +144,7 @@ func TestRateChangesInMidStream(t *testing.T) {
 			r.TimeUs += shift
 			r.ArrivalUs += shift
 		}
-		got, err := tell(hz, deliver(append(frames, more...)))
+		got, err := tell(deliver(append(frames, more...)), story{rate: hz})
 		if err != nil {
 			t.Fatal(err)
 		}

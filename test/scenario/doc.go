@@ -48,9 +48,10 @@
 //	         [FROM..TO] beat CLASS
 //
 // The patient is a synthetic one at 250 Hz with the leads II and V1; "rate: 360",
-// "leads: I II V5" and "patient: paced" (who has a pacemaker) change that. It
-// must hold for three patients. "gap: WHY" says that it does not hold yet: who closes
-// the gap takes the line out.
+// "leads: I II V5" and "patient: paced" (who has a pacemaker) change that, and
+// "rules: FILE.yaml" are rules that people wrote, with limits, that hold from the
+// first tick on (stages/alarms/rules). It must hold for three patients. "gap: WHY"
+// says that it does not hold yet: who closes the gap takes the line out.
 //
 // Each rule and each rhythm has a scenario in which it is said, and one of what
 // comes nearest to it and must not be taken for it, not-*.txt: one that is missing

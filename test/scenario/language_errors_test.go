@@ -15,7 +15,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"script: sinus 72", "1: no script of any length"},
 		{"# what\nscript: 5s waltz", `2: script: line 1, column 4: "waltz" is no rhythm`},
 		{"24..26 raised HIGH asystole", "belongs to no section"},
-		{"script: 5s sinus 72\n\ndreams:", `3: a section "dreams": want script, rate, leads, patient, gap, people, alarms, suppressed, rhythms, beats or never`},
+		{"script: 5s sinus 72\n\ndreams:", `3: a section "dreams": want script, rate, leads, patient, rules, gap, people, alarms, suppressed, rhythms, beats or never`},
 		{"gap:", "a gap wants words"},
 		{"alarms:\n24..26 raised asystole", "2: want FROM..TO, what becomes of it, priority and rule"},
 		{"alarms:\n24 raised HIGH asystole", `2: "24": want FROM..TO`},
@@ -44,6 +44,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{"never:\n1..2 noise vt", `"noise": want alarm, rhythm or beat`},
 		{"patient: happy", `patient "happy": want paced`},
 		{"rate: fast", "invalid syntax"},
+		{"rules: nowhere.yaml", "nowhere.yaml"},
 	} {
 		if _, err := parse(c.text); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %q", c.text, err, c.want)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"heartwire/pipeline/bridge/patch"
+	"heartwire/stages/alarms/rules"
 	"heartwire/topics"
 	"heartwire/topics/wfdb"
 )
@@ -30,6 +31,7 @@ type scenario struct {
 	beats  []wantBeats
 	never  []wantNever
 	people []deed
+	rules  *rules.File // that people wrote
 
 	candidates []wantSuppressed
 }
@@ -119,6 +121,8 @@ func (s *scenario) begin(section, rest string) (err error) {
 	case "leads":
 		s.leads = strings.Fields(rest)
 		return nil
+	case "rules":
+		return s.readRules(rest)
 	case "patient":
 		if s.paced = rest == "paced"; !s.paced {
 			return fmt.Errorf("patient %q: want paced", rest)
@@ -136,10 +140,25 @@ func (s *scenario) begin(section, rest string) (err error) {
 		}
 	case "rhythms", "beats", "never", "people", "suppressed":
 	default:
-		return fmt.Errorf("a section %q: want script, rate, leads, patient, gap, people, alarms, suppressed, rhythms, beats or never", section)
+		return fmt.Errorf("a section %q: want script, rate, leads, patient, rules, gap, people, alarms, suppressed, rhythms, beats or never", section)
 	}
 	if rest != "" {
 		return fmt.Errorf("%q after %s: its lines follow below", rest, section)
+	}
+	return nil
+}
+
+// readRules reads a file of rules and limits that hold from the first tick on.
+func (s *scenario) readRules(file string) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if s.rules, err = rules.ParseFile(file, b); err != nil {
+		return err
+	}
+	if found := s.rules.Lint(); len(found) > 0 {
+		return fmt.Errorf("%s:%w", file, found[0])
 	}
 	return nil
 }

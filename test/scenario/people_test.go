@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"heartwire/topics"
 )
 
@@ -96,6 +98,12 @@ func (s *story) act(chart iter.Seq2[topics.Record[*topics.Chart], error]) iter.S
 			if !say(r, err) {
 				return
 			}
+			if err == nil && r.Value.GetTick() != nil && s.rules != nil && set.Version == 0 {
+				set.Version, set.Rules, set.Limits = 1, s.rules.Layer.GetRules(), s.rules.Layer.GetLimits()
+				if !say(topics.Record[*topics.Chart]{Key: "p01", Value: &topics.Chart{Patient: "p01", Kind: &topics.Chart_Limits{Limits: proto.CloneOf(&set)}}}, nil) {
+					return
+				}
+			}
 			for err == nil && r.Value.GetTick() != nil && len(s.people) > 0 && s.people[0].at <= s.now {
 				d := s.people[0]
 				c := s.asked(d, &set)
@@ -129,7 +137,7 @@ func (s *story) asked(d deed, set *topics.Limits) *topics.Chart {
 		}
 		set.Version++
 		set.Limits = append(slices.DeleteFunc(set.Limits, func(o *topics.Limit) bool { return o.Rule == d.on }), l)
-		c.Kind = &topics.Chart_Limits{Limits: &topics.Limits{Version: set.Version, Limits: set.Limits}}
+		c.Kind = &topics.Chart_Limits{Limits: &topics.Limits{Version: set.Version, Limits: set.Limits, Rules: set.Rules}}
 	default:
 		a := &topics.Answer{
 			Id: id, Action: topics.Action(topics.Action_value["ACTION_"+strings.ToUpper(d.action)]), Person: d.by, DurationS: d.forS, Version: d.as,

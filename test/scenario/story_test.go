@@ -11,6 +11,7 @@ import (
 	"heartwire/pipeline/bridge/patch"
 	"heartwire/pipeline/driver"
 	"heartwire/stages/alarms"
+	"heartwire/stages/alarms/rules"
 	"heartwire/stages/beats"
 	"heartwire/stages/rhythm"
 	"heartwire/topics"
@@ -31,6 +32,7 @@ type story struct {
 	beats      []beat
 	rates      []reading
 	people     []deed // what people do, and have not done yet
+	rules      *rules.File
 	refuse     []string
 	candidates []candidate
 	newest     map[string]*topics.AlarmState // of a rule
@@ -62,12 +64,12 @@ type beat struct {
 
 // play folds the samples of a source through the stages as they run in a site.
 func (s scenario) play(source patch.Source) (story, error) {
-	return tell(source.Rate(), s.frames(source), s.people...)
+	return tell(s.frames(source), story{rate: source.Rate(), people: s.people, rules: s.rules})
 }
 
-// tell is what the stages say of frames at a rate in Hz, and of what people do meanwhile.
-func tell(rate float64, frames iter.Seq2[*topics.Frame, error], people ...deed) (story, error) {
-	st := story{rate: rate, people: people, newest: map[string]*topics.AlarmState{}}
+// tell is what the stages say of frames, and of what people do meanwhile.
+func tell(frames iter.Seq2[*topics.Frame, error], st story) (story, error) {
+	st.newest = map[string]*topics.AlarmState{}
 	log := driver.Fold(alarms.Stage(), topics.Charts, topics.Alarms,
 		st.act(driver.Tap(driver.Fold(rhythm.Stage(), topics.Annotations, topics.Charts,
 			driver.Tap(driver.Fold(beats.New(beats.DefaultConfig()), topics.Frames, topics.Annotations,
