@@ -57,6 +57,7 @@ type reader struct {
 	own    templates
 	rr     intervals
 	last   past    // the last beat that was handed over
+	run    heldRun // of class V beats
 	fit    float32 // mean correlation of the last beats with their templates
 	noise  float32 // mean lookQuiet of the last beats
 	poor   float32 // mean lookLevel of the last candidates that fit no template, nought for those that do
@@ -198,7 +199,10 @@ func (t *reader) accept(d *detector, i int) {
 	if d.now() <= c.at+tooOld {
 		var s shape
 		d.band.shape(c.at+uint64(c.x[lookLag]), &s)
-		c.template = t.own.add(&s, c.template)
+		held := t.run.holds(c.template)
+		if c.template = t.own.add(&s, c.template, held); t.own.list[c.template].n == 1 {
+			t.run.replaced(c.template)
+		}
 		for k := range t.list {
 			if k != i && t.list[k].template == c.template && t.own.list[c.template].n == 1 {
 				t.list[k].template = -1 // its template has been replaced

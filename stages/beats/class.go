@@ -227,13 +227,16 @@ func (t *reader) classify(i, next int, now uint64) {
 	f[classChance], f[classFit], f[classLastQuiet] = c.chance, t.fit, t.noise
 	t.context(c, before, f)
 	t.models.classes(t, c, &b, x[:])
+	t.hold(c, rr, &b)
 	if t.last.has && abs(f[classRRLast]-1) < evenRR {
 		if b.s += evenShare * (t.last.s - b.s); t.last.s < oddsS && abs(f[classRRLast]-1) < steadyRR && t.rr.base.away < steadyBeats {
 			b.s = min(b.s, t.last.s)
 		}
 	}
-	if rr > 0 {
-		t.rr.push(rr)
+	if base := t.rr.base; rr > 0 {
+		if t.rr.push(rr); t.run.beats == heldFrom {
+			t.rr.base = base
+		}
 	}
 	if c.x[lookIsDom] > 0 {
 		t.p += fitShare * (c.x[lookPCor] - t.p)

@@ -264,6 +264,7 @@ func writeContexts(e *stages.Encoder, a *analysis) {
 			continue
 		}
 		e.Uint(uint64(t.read.rr.base.away))
+		writeHeld(e, &t.read.run)
 		for _, v := range t.read.contexts() {
 			e.Float32(*v)
 		}
@@ -288,6 +289,7 @@ func readContexts(d *stages.Decoder, a *analysis) {
 			return
 		}
 		t.read.rr.base.away = int(away)
+		readHeld(d, &t.read)
 		for _, v := range t.read.contexts() {
 			*v = d.Float32()
 		}

@@ -69,22 +69,25 @@ func TestConformance(t *testing.T) {
 	stagetest.Run(t, beats.New(beats.DefaultConfig()), topics.Frames, troubled())
 }
 
-// Twelve leads, in each of which beats of all kinds are found: alone, and with
-// as much late data folded beside them, which is a second analysis while it goes on.
+// Leads in which beats of all kinds are found: alone, and with as much late data
+// folded beside them, which is a second analysis while it goes on.
 func TestStateIsSmall(t *testing.T) {
-	for late, limit := range map[bool]int{false: 16 << 10, true: 18 << 10} {
-		if most := largestState(t, late); most > limit {
-			t.Errorf("late data %v: %d bytes, want at most %d", late, most, limit)
-		} else {
-			t.Logf("late data %v: %d bytes", late, most)
+	for _, c := range []struct {
+		leads int
+		late  bool
+		most  int // bytes
+	}{{12, false, 16 << 10}, {2, true, 16 << 10}, {12, true, 20 << 10}} {
+		n := largestState(t, c.leads, c.late)
+		if t.Logf("%d leads, late data %v: %d bytes", c.leads, c.late, n); n > c.most {
+			t.Errorf("%d leads, late data %v: %d bytes, want at most %d", c.leads, c.late, n, c.most)
 		}
 	}
 }
 
-func largestState(t *testing.T, late bool) (most int) {
+func largestState(t *testing.T, leads int, late bool) (most int) {
 	h := regular(1000, 30, 70)
-	h.leads = []string{"I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"}
-	h.shrink = []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}
+	h.leads = []string{"I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"}[:leads]
+	h.shrink = slices.Repeat([]float64{1}, leads)
 	random := rand.New(rand.NewPCG(7, 8))
 	h.add = func(at float64) float64 { // bursts of noise
 		if math.Mod(at, 0.3) < 0.08 {

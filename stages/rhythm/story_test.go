@@ -15,6 +15,8 @@ import (
 // that end with it are VT by 90 %, by all that was seen of them, and as far apart. Other words:
 //
 //	gap      a frame is missing
+//	lost     a frame is missing, and before it what the waveform was is off, with the last sample
+//	hidden   it is off with the last sample of a frame, for no more can be seen
 //	off on   every lead falls off, and is back
 //	wait3000 ms of flat line
 //	vf flutter vt end   the waveform is that of fibrillation, of flutter, of tachycardia, of none any more
@@ -61,8 +63,15 @@ func (p *player) word(word string) {
 	w := p.w
 	word, and, both := strings.Cut(word, "+")
 	switch {
-	case word == "gap":
+	case word == "hidden":
+		p.off(w.next + frame)
+		p.till(float64(w.next))
+		p.at, p.first = float64(w.next), true
+	case word == "gap" || word == "lost":
 		p.till(p.at + 3*rate)
+		if word == "lost" {
+			p.off(w.next)
+		}
 		w.gap(frame, topics.GapCause_GAP_CAUSE_MISSING)
 		p.at, p.first = float64(w.next), true
 	case word == "off" || word == "on":
@@ -107,6 +116,13 @@ func (p *player) word(word string) {
 	if both {
 		p.word(and)
 	}
+}
+
+// off tells that the waveform is none any more.
+func (p *player) off(sample uint64) {
+	a := p.w.annotation(sample)
+	a.Kind = &topics.Annotation_Fibrillation{Fibrillation: &topics.Fibrillation{}}
+	p.w.put(a)
 }
 
 // till lets the frames up to a sample come, and what is decided two seconds after it was.
@@ -224,6 +240,9 @@ func TestRhythms(t *testing.T) {
 		{"tachycardia that becomes fibrillation", "10*N800 vt wait6000 vf wait5000 end wait9000", []string{"vt 8.0..", "vt 8.0..14.0", "vf 14.0..", "vf 14.0..19.0"}},
 		{"flutter that becomes fibrillation", "10*N800 flutter wait6000 vf wait5000 end wait9000", []string{"ventricular_flutter 8.0..", "vf 8.0..", "vf 8.0..19.0"}},
 		{"short interruptions are none", "10*N800 vf wait6000 end wait2000 vf wait6000 end wait9000", []string{"vf 8.0..", "vf 8.0..22.0"}},
+		{"it is off where samples are missing", "10*N800 vf wait6000 lost 5*N800", []string{"vf 8.0..", "vf 8.0..17.1 cut"}},
+		{"it is off where noise hides the rest", "10*N800 vf wait6000 hidden 5*N800", []string{"vf 8.0..", "vf 8.0..14.4 cut"}},
+		{"a gap after its end does not cut it", "10*N800 vf wait6000 end lost 5*N800", []string{"vf 8.0..", "vf 8.0..14.0"}},
 		{"a gap cuts it", "10*N800 vf wait6000 gap 5*N800", []string{"vf 8.0..", "vf 8.0..17.1 cut"}},
 		{"fibrillation ends tachycardia", "5*N800 V480 14*V300 vf wait6000 end wait9000", []string{
 			"v_run 4.5.. 3 200/min", "vt 4.5.. 5 200/min", "vt 4.5.. 10 200/min", "vt 4.5..8.7 15 200/min", "vf 8.7..", "vf 8.7..14.7"}},

@@ -85,10 +85,16 @@ func (r *vf) pass(v voice) {
 	switch {
 	case r.on:
 		r.judge(v)
+	case r.begun && r.unseen(v):
+		r.over(v, true)
 	case r.begun && v.has && v.sample > r.p.last+v.samples(vfJoined+vfTold):
 		r.over(v, false)
 	}
 }
+
+// unseen reports an end with the last sample that could be looked at: samples
+// are missing, or noise hides the rest. That is not its end. One that was seen lies before.
+func (r *vf) unseen(v voice) bool { return !r.on && v.has && r.p.last > v.sample }
 
 // over ends it where its waveform did, or, cut by a gap while it is on, with
 // the last sample.
@@ -96,7 +102,7 @@ func (r *vf) over(v voice, cut bool) {
 	if r.on && v.has {
 		r.p.last, r.p.lastUs = max(v.sample, r.p.onset), max(v.sampleUs, r.p.onsetUs)
 	}
-	v.end(&r.p, cut && r.on)
+	v.end(&r.p, cut && (r.on || r.unseen(v)))
 	*r = vf{}
 }
 
