@@ -39,7 +39,8 @@ func (a *analysis) choose(from uint64, v voice) {
 	if c := a.spare.lead; c >= 0 && !a.leads[c].fit() {
 		a.spare.lead = -1
 	}
-	if a.chosen.lead < 0 || a.better >= betterFor {
+	a.drown()
+	if a.chosen.lead < 0 || a.better >= betterFor || a.chosen.drowned && a.spare.lead >= 0 && !a.spare.drowned && a.spare.qrs.learned() {
 		a.change(from)
 	}
 	if s := a.spare.lead; s < 0 || a.leads[s].quality.blocks > 0 && a.worth(s) < betterBy {
@@ -57,16 +58,12 @@ func (a *analysis) choose(from uint64, v voice) {
 // in the best lead there is. The search for fibrillation goes on, and what may be
 // a rhythm of the ventricles is never called noise.
 func (a *analysis) suspend(from uint64, v voice) {
-	if a.chosen.lead < 0 || !a.chosen.qrs.learned() {
-		return
-	}
 	most := suspendFrom
 	if a.doubted {
 		most = resumeBelow
 	}
-	ventricles := a.episode.on || a.episode.n > 0 && a.episode.mean() > doubtWave
-	doubted := a.chosen.doubt() > most && !ventricles
-	if doubted == a.doubted {
+	doubted := a.chosen.lead >= 0 && (a.chosen.drowned || a.chosen.qrs.learned() && a.chosen.doubt() > most && !a.ventricles())
+	if doubted == a.doubted || a.doubted && a.chosen.lead >= 0 && !a.chosen.qrs.learned() {
 		return
 	}
 	if doubted && a.inRun {
@@ -79,7 +76,9 @@ func (a *analysis) suspend(from uint64, v voice) {
 func (a *analysis) worth(i int) float64 {
 	w := a.leads[i].worth()
 	for _, t := range []*tracker{&a.chosen, &a.spare} {
-		if t.lead == i {
+		if t.lead == i && t.drowned {
+			w = 0
+		} else if t.lead == i {
 			w *= 1 - min(max(t.doubt()-doubtFrom, 0)/(1-doubtFrom), 1)
 		}
 	}

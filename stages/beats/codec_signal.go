@@ -15,6 +15,7 @@ func writeSignals(e *stages.Encoder, a *analysis) {
 		if t.lead < 0 {
 			continue
 		}
+		e.Bool(t.drowned)
 		e.Float32(t.qrs.last.width)
 		for _, p := range t.qrs.open {
 			e.Float32(p.width)
@@ -59,6 +60,7 @@ func readSignals(d *stages.Decoder, a *analysis) {
 		if t.lead < 0 {
 			continue
 		}
+		t.drowned = d.Bool()
 		t.qrs.last.width = d.Float32()
 		for i := range t.qrs.open {
 			t.qrs.open[i].width = d.Float32()

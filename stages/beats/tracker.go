@@ -15,6 +15,8 @@ type tracker struct {
 	read reader
 	wave waveform
 	y    float32 // the last sample at internalRate
+
+	drowned bool // in noise: it only listens for fibrillation
 }
 
 func newTracker() tracker {
@@ -43,6 +45,10 @@ func (t *tracker) take(v []float32) {
 func (t *tracker) step(y float32) {
 	t.y = y
 	t.qrs.push(y)
+	if t.drowned {
+		t.qrs.seen, t.qrs.found = t.qrs.seen[:0], t.qrs.found[:0]
+		return
+	}
 	t.read.push(&t.qrs)
 }
 
