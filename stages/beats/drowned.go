@@ -8,7 +8,7 @@ import "slices"
 // steep, and so are fibrillation and flutter: 3 mV at 8 Hz have a mean of 0.4 mV a slopeStep.
 const (
 	drownCrest = 0.2  // index below which nothing stands out
-	drownFrom  = 2.7  // mean slope over the steepest of the patient's own beats: that of noise of 0.85 mV RMS over beats of 1 mV,
+	drownFrom  = 3.0  // mean slope over the steepest of the patient's own beats: that of noise of 0.95 mV RMS over beats of 1 mV,
 	drownTo    = 1.7  // and to which it stays so
 	drownLeast = 0.04 // mV a slopeStep: the steepest of a complex of 0.15 mV; smaller ones are no beats
 	drownNew   = 0.3  // stands for it where beats have not been learned

@@ -52,7 +52,7 @@ func (r *run) beat(v voice, b beat) {
 	vt := r.open.rhythm == topics.Rhythm_RHYTHM_VT
 	together := b.fast.GetVentricular()
 	switch {
-	case !vt && together >= likely && b.fast.GetRrMs() < fastMS && b.ms > 0:
+	case !vt && together >= likely && b.fast.GetRrMs() < fastMS && b.ms > 0 && !v.rhythms.vf.nears():
 		r.seize(v, b)
 		return
 	case !b.ventricular() && !(vt && together >= stays):
@@ -72,6 +72,9 @@ func (r *run) beat(v voice, b beat) {
 	}
 	r.strange = 0
 	r.note(b)
+	if r.open.rhythm == topics.Rhythm_RHYTHM_UNSPECIFIED && v.rhythms.vf.nears() {
+		return // it will be said, or is over before the run ends
+	}
 	r.judge(v, b.fast == nil || together >= likely)
 }
 
@@ -158,7 +161,10 @@ func (r *run) turn(v voice, is topics.Rhythm) {
 
 // end ends the run with its last beat of class V.
 func (r *run) end(v voice, cut bool) {
-	if r.open.beats == 2 && !cut {
+	if r.open.rhythm == topics.Rhythm_RHYTHM_UNSPECIFIED && !v.rhythms.vf.open() {
+		r.judge(v, true) // which waited for fibrillation
+	}
+	if r.open.beats == 2 && !cut && !v.rhythms.vf.on {
 		v.once(topics.Rhythm_RHYTHM_COUPLET, r.open)
 	}
 	v.end(&r.open, cut)

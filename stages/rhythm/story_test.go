@@ -244,6 +244,10 @@ func TestRhythms(t *testing.T) {
 		{"it is off where noise hides the rest", "10*N800 vf wait6000 hidden 5*N800", []string{"vf 8.0..", "vf 8.0..14.4 cut"}},
 		{"a gap after its end does not cut it", "10*N800 vf wait6000 end lost 5*N800", []string{"vf 8.0..", "vf 8.0..14.0"}},
 		{"a gap cuts it", "10*N800 vf wait6000 gap 5*N800", []string{"vf 8.0..", "vf 8.0..17.1 cut"}},
+		{"what looks like beats in fibrillation that will be said", "10*N800~0 V480~0 vf 6*V320~90 wait4000 end wait9000", []string{"vf 8.5..", "vf 8.5..14.4"}},
+		{"a tachycardia that looks like fibrillation for a moment", "10*N800~0 V480~0 vf 5*V320~90 end 9*V320~90 5*N800~0", []string{
+			"vt 8.2.. 5 188/min", "vt 8.2.. 10 188/min", "vt 8.2..13.0 16 188/min"}},
+		{"a run that ends before", "10*N800~0 V480~0 vf 4*V320~90 2*N800 end 5*N800~0", []string{"vt 8.5.. 5 188/min", "vt 8.5..9.8 5 188/min"}},
 		{"fibrillation ends tachycardia", "5*N800 V480 14*V300 vf wait6000 end wait9000", []string{
 			"v_run 4.5.. 3 200/min", "vt 4.5.. 5 200/min", "vt 4.5.. 10 200/min", "vt 4.5..8.7 15 200/min", "vf 8.7..", "vf 8.7..14.7"}},
 		{"a gap cuts a run", "5*N800 V480 6*V400 gap 6*V400 5*N800", []string{

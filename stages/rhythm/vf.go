@@ -24,6 +24,12 @@ type vf struct {
 // open reports an episode that has been said and is on.
 func (r *vf) open() bool { return r.on && r.p.rhythm != topics.Rhythm_RHYTHM_UNSPECIFIED }
 
+// nears reports fibrillation or flutter that has not lasted long enough to be
+// said: within a second or two it is, or is over. What looks like beats in it begins no run.
+func (r *vf) nears() bool {
+	return r.on && !r.open() && r.kind != topics.VentricularRhythm_VENTRICULAR_RHYTHM_TACHYCARDIA
+}
+
 // waveform takes what the stage before says. It may tell of a place before
 // the beats that have been taken: those are not taken back, an alarm stands by them.
 func (r *vf) waveform(v voice, f *topics.Fibrillation, at instant) {
