@@ -13,6 +13,7 @@ import "heartwire/stages"
 // has changed, has no rate of its own: it is not held, and is usual soon.
 const (
 	heldFrom  = 5                            // beats: ALARMS, VT
+	heldBegin = 0.6 * internalRate           // 100 /min: what is slower does not begin as one,
 	heldRR    = fastMS * internalRate / 1000 // what is slower on the mean has ended
 	heldOwn   = 1 - baseNear                 // of the basic interval: from it on a rate is another one
 	heldNear  = 0.2                          // by which an interval may differ from their mean
@@ -42,7 +43,7 @@ func (t *reader) hold(c *candidate, rr float32, b *beat) {
 	r := &t.run
 	ventricular := b.v >= oddsV && c.template >= 0 && c.template != t.own.dominant
 	near := rr > 0 && (r.beats < 2 || abs(rr-r.rr) <= heldNear*r.rr)
-	fast := rr > 0 && rr <= heldOwn*t.rr.base.rr
+	fast := rr > 0 && rr <= min(heldOwn*t.rr.base.rr, heldBegin)
 	switch held := r.beats == heldFrom; {
 	case rr > heldGap || held && r.rr > heldRR:
 		*r = heldRun{}
