@@ -199,8 +199,7 @@ func (t *reader) accept(d *detector, i int) {
 	if d.now() <= c.at+tooOld {
 		var s shape
 		d.band.shape(c.at+uint64(c.x[lookLag]), &s)
-		held := t.run.holds(c.template)
-		if c.template = t.own.add(&s, c.template, held); t.own.list[c.template].n == 1 {
+		if c.template = t.own.add(&s, c.template); t.own.list[c.template].n == 1 {
 			t.run.replaced(c.template)
 		}
 		for k := range t.list {

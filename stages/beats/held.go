@@ -33,9 +33,6 @@ type heldRun struct {
 
 func (r *heldRun) has(template int) bool { return template >= 0 && r.of>>template&1 == 1 }
 
-// holds reports that beats of a template are of a run that is held.
-func (r *heldRun) holds(template int) bool { return r.beats == heldFrom && r.has(template) }
-
 // hold takes a beat that has been classified, rr after the one before, and
 // lets it be V where it goes on with a run that is held. After a gap there is no
 // rr: what is held goes on beyond it, if it is still there.

@@ -75,20 +75,3 @@ func again(t *testing.T, r *reader) *reader {
 	}
 	return r
 }
-
-// A run that is held does not become the dominant shape, however long it lasts.
-func TestHeldWeighsNothing(t *testing.T) {
-	var own templates
-	s := shape{1: 1000}
-	usual := own.add(&s, -1, false)
-	for range 9 {
-		own.add(&s, usual, false)
-	}
-	other := own.add(&s, -1, false)
-	for range 500 {
-		own.add(&s, other, true)
-	}
-	if own.dominant != usual || own.list[other].n != 501 {
-		t.Errorf("%d is dominant after %d beats", own.dominant, own.list[other].n)
-	}
-}

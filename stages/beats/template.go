@@ -210,13 +210,10 @@ func whole(v float32) float32 {
 	return float32(math.RoundToEven(float64(v)))
 }
 
-// add puts a beat into the template that it belongs to; -1: it begins a new
-// one. One of a run that is held weighs nothing: what is dominant stays so.
-func (t *templates) add(s *shape, to int, held bool) int {
+// add puts a beat into the template that it belongs to; -1: it begins a new one.
+func (t *templates) add(s *shape, to int) int {
 	for i := range t.list {
-		if !held {
-			t.list[i].weight *= weightKept
-		}
+		t.list[i].weight *= weightKept
 	}
 	if to < 0 {
 		if len(t.list) == maxTemplates {
@@ -234,9 +231,7 @@ func (t *templates) add(s *shape, to int, held bool) int {
 	} else {
 		m := &t.list[to]
 		m.n++
-		if !held {
-			m.weight++
-		}
+		m.weight++
 		share := max(1/float32(m.n), slowest)
 		for i, v := range s {
 			m.v[i] = whole(m.v[i] + share*(v-m.v[i]))
