@@ -24,6 +24,7 @@ type alarmList struct {
 	alarms   map[string]*topics.Alarm // by the alarm's id
 	silences map[silenceOf]*topics.Alarm
 	read     map[int32]time.Time // when the newest record of a partition was written
+	parts    int                 // partitions that were looked into
 }
 
 type silenceOf struct {
@@ -33,13 +34,16 @@ type silenceOf struct {
 
 // alarmList reads what was said lately: since before alarms were restated, if
 // that is as long ago as recentAlarms.
-func (a *app) alarmList(cmd *cobra.Command, lately time.Duration) (*alarmList, error) {
+func (a *app) alarmList(cmd *cobra.Command, lately time.Duration, patient string) (*alarmList, error) {
 	conf, _, err := a.reach(cmd)
 	if err != nil {
 		return nil, err
 	}
-	l := &alarmList{map[string]*topics.Alarm{}, map[silenceOf]*topics.Alarm{}, map[int32]time.Time{}}
-	since := kafka.Since{Time: time.Now().Add(-lately)}
+	l := &alarmList{map[string]*topics.Alarm{}, map[silenceOf]*topics.Alarm{}, map[int32]time.Time{}, int(conf.Kafka.Partitions)}
+	if patient != "" {
+		l.parts = 1
+	}
+	since := kafka.Since{Time: time.Now().Add(-lately), Of: topics.Key(patient)}
 	return l, conf.Kafka.Scan(cmd.Context(), quiet(), topics.Alarms, since, func(r topics.Record[proto.Message], bad error) error {
 		l.read[r.Partition] = r.Time
 		if v, ok := r.Value.(*topics.Alarm); ok && bad == nil {
@@ -61,8 +65,8 @@ func (l *alarmList) take(v *topics.Alarm) {
 // still says what is wrong when the log of alarms does not go on, or is empty.
 func (l *alarmList) still(now time.Time) string {
 	const after = 15 * time.Second // ticks come each second
-	if len(l.read) == 0 {
-		return fmt.Sprintf("nothing was said in alarms for %v: does the alarms stage run?", recentAlarms)
+	if n := l.parts - len(l.read); n > 0 {
+		return fmt.Sprintf("nothing was said in %d of %d parts of alarms for %v, so their alarms are not listed: does the alarms stage run?", n, l.parts, recentAlarms)
 	}
 	oldest := slices.MinFunc(slices.Collect(maps.Values(l.read)), time.Time.Compare)
 	if d := now.Sub(oldest); d > after {
@@ -143,14 +147,14 @@ the log does not go on, it says so: then the list is old.`,
   heartwire alarms ls --json`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := a.alarmList(cmd, recentAlarms)
+			patient := strings.Join(args, "")
+			l, err := a.alarmList(cmd, recentAlarms, patient)
 			if err != nil {
 				return err
 			}
 			if why := l.still(time.Now()); why != "" {
 				fmt.Fprintln(cmd.ErrOrStderr(), "heartwire: warning:", why)
 			}
-			patient := strings.Join(args, "")
 			list, silent := l.of(patient, all), l.silent(patient)
 			if asJSON {
 				return alarmsJSON(cmd.OutOrStdout(), append(list, silent...))

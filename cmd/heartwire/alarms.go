@@ -129,7 +129,7 @@ func (a *app) named(cmd *cobra.Command, id, patient string) (*topics.Alarm, erro
 	if len(id) == wholeID && patient != "" {
 		return &topics.Alarm{Patient: patient, Kind: &topics.Alarm_State{State: &topics.AlarmState{Id: id}}}, nil
 	}
-	l, err := a.alarmList(cmd, recentAlarms)
+	l, err := a.alarmList(cmd, recentAlarms, patient)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ type alarmStory struct {
 const aroundAlarm = 10 * time.Minute
 
 func (a *app) alarmStory(cmd *cobra.Command, id string, lately time.Duration) (*alarmStory, error) {
-	l, err := a.alarmList(cmd, lately)
+	l, err := a.alarmList(cmd, lately, "")
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (a *app) alarmStory(cmd *cobra.Command, id string, lately time.Duration) (*
 	// A record is written after what it tells, so nothing of it lies before.
 	from := topics.MicroTime(min(one.GetOnsetUs(), one.GetRaisedUs())).Add(-aroundAlarm)
 	var all []topics.Record[*topics.Alarm]
-	err = conf.Kafka.Scan(cmd.Context(), quiet(), topics.Alarms, kafka.Since{Time: from}, func(r topics.Record[proto.Message], bad error) error {
+	err = conf.Kafka.Scan(cmd.Context(), quiet(), topics.Alarms, kafka.Since{Time: from, Of: topics.Key(found.GetPatient())}, func(r topics.Record[proto.Message], bad error) error {
 		if v, ok := r.Value.(*topics.Alarm); ok && bad == nil && v.GetPatient() == found.GetPatient() {
 			all = append(all, topics.Record[*topics.Alarm]{Partition: r.Partition, Offset: r.Offset, Time: r.Time, Value: v})
 		}
