@@ -55,6 +55,11 @@ func Answer(ctx context.Context, conf kafka.Config, log *slog.Logger, answers ..
 			return o.GetAnswer(), o
 		},
 	}
+	// By another number of partitions it would come after nothing of the patient's.
+	conf, err := conf.Fit(ctx, log)
+	if err != nil {
+		return nil, err
+	}
 	epoch := rand.Int64() // two who write at once have two Origins
 	for i, c := range answers {
 		id := c.GetAnswer().GetId() + c.GetStandby().GetId()
@@ -103,7 +108,7 @@ func (a *asked[T]) ends(ctx context.Context, conf kafka.Config, log *slog.Logger
 	for _, r := range a.records {
 		o, ok := ends.Lookup(a.in, r.Partition)
 		if !ok {
-			return nil, fmt.Errorf("%s has no partition %d: is kafka.partitions what the topics were made with?", a.in, r.Partition)
+			return nil, fmt.Errorf("%s has no partition %d: is it made as chart is? heartwire topics plan tells", a.in, r.Partition)
 		}
 		from[r.Partition] = kgo.NewOffset().At(o.Offset)
 	}

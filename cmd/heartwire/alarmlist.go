@@ -39,12 +39,16 @@ func (a *app) alarmList(cmd *cobra.Command, lately time.Duration, patient string
 	if err != nil {
 		return nil, err
 	}
-	l := &alarmList{map[string]*topics.Alarm{}, map[silenceOf]*topics.Alarm{}, map[int32]time.Time{}, int(conf.Kafka.Partitions)}
+	k, err := conf.Kafka.Fit(cmd.Context(), quiet())
+	if err != nil {
+		return nil, err
+	}
+	l := &alarmList{map[string]*topics.Alarm{}, map[silenceOf]*topics.Alarm{}, map[int32]time.Time{}, int(k.Partitions)}
 	if patient != "" {
 		l.parts = 1
 	}
 	since := kafka.Since{Time: time.Now().Add(-lately), Of: topics.Key(patient)}
-	return l, conf.Kafka.Scan(cmd.Context(), quiet(), topics.Alarms, since, func(r topics.Record[proto.Message], bad error) error {
+	return l, k.Scan(cmd.Context(), quiet(), topics.Alarms, since, func(r topics.Record[proto.Message], bad error) error {
 		l.read[r.Partition] = r.Time
 		if v, ok := r.Value.(*topics.Alarm); ok && bad == nil {
 			l.take(v)

@@ -66,7 +66,6 @@ func TestSite(t *testing.T) {
 			conf, stop := runSite(t)
 			e.Defer(stop)
 			e.Setenv("HEARTWIRE_KAFKA_BROKERS", strings.Join(conf.Brokers, ","))
-			e.Setenv("HEARTWIRE_KAFKA_PARTITIONS", fmt.Sprint(conf.Partitions))
 			e.Values["hearts"] = &hearts{conf: conf, cl: pipelinetest.Client(t, conf, kgo.RecordPartitioner(kgo.ManualPartitioner())), now: time.Now().Add(-5 * time.Minute)}
 			return nil
 		},

@@ -65,7 +65,7 @@ func (c Config) Scan(ctx context.Context, log *slog.Logger, t topics.Any, since 
 	}
 	from := map[int32]int64{}
 	for p, o := range offsets {
-		if since.Of != "" && p != topics.Partition(since.Of, c.Partitions) {
+		if since.Of != "" && p != topics.Partition(since.Of, int32(len(offsets))) {
 			continue
 		}
 		from[p] = o.EpochOffset().Offset
@@ -110,4 +110,24 @@ func (s Since) offsets(ctx context.Context, adm *kadm.Client, topic string) (map
 		return nil, fmt.Errorf("no topic %s on this cluster: make it with `heartwire topics apply`", topic)
 	}
 	return listed.KOffsets()[topic], nil
+}
+
+// Fit is c with as many partitions as the patient topics of its site have, for
+// one who writes to a site that another has configured.
+func (c Config) Fit(ctx context.Context, log *slog.Logger) (Config, error) {
+	cl, err := c.NewClient(log)
+	if err != nil {
+		return c, err
+	}
+	defer cl.Close()
+	topic := topics.Charts.On(c.Site)
+	list, err := kadm.NewClient(cl).ListTopics(ctx, topic)
+	if err == nil {
+		err = list.Error()
+	}
+	if err != nil {
+		return c, fmt.Errorf("partitions of %s: %w", topic, err)
+	}
+	c.Partitions = int32(len(list[topic].Partitions))
+	return c, nil
 }
