@@ -45,7 +45,7 @@ func Ask(ctx context.Context, conf kafka.Config, log *slog.Logger, requests ...*
 // refusals among them, in the order of the answers.
 func Answer(ctx context.Context, conf kafka.Config, log *slog.Logger, answers ...*topics.Chart) ([]*topics.AnswerOutcome, error) {
 	a := asked[*topics.AnswerOutcome]{
-		in: topics.Alarms.On(conf.Site), look: "does the alarms stage run? heartwire tail alarms --ticks shows whether time goes on there",
+		in: topics.Alarms.On(conf.Site), look: "does the alarms stage run? heartwire tail alarms --ticks shows whether time goes on there, and heartwire rejects what could not be taken",
 		read: func(r *kgo.Record) (string, *topics.AnswerOutcome) {
 			rec, err := kafka.Decode(topics.Alarms, r)
 			if err != nil {

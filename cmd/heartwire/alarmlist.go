@@ -160,6 +160,11 @@ the log does not go on, it says so: then the list is old.`,
 				fmt.Fprintln(cmd.ErrOrStderr(), "heartwire: warning:", why)
 			}
 			list, silent := l.of(patient, all), l.silent(patient)
+			if patient != "" && len(list)+len(silent) == 0 {
+				if err := a.watched(cmd, patient); err != nil {
+					return err
+				}
+			}
 			if asJSON {
 				return alarmsJSON(cmd.OutOrStdout(), append(list, silent...))
 			}

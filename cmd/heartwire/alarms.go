@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
 
 	"heartwire/pipeline"
+	"heartwire/pipeline/kafka"
 	"heartwire/topics"
 )
 
@@ -88,39 +90,76 @@ func (a *app) deedCommand(d deed) *cobra.Command {
 				return fmt.Errorf("--for %s: want a time ahead, such as 2m", lasts)
 			}
 			ans.Action, ans.DurationS = d.action, lasts.Seconds()
-			what := "all alarms of " + patient
-			if len(args) == 1 {
-				v, err := a.named(cmd, args[0], patient)
-				if err != nil {
-					return err
-				}
-				patient, ans.Alarm = v.GetPatient(), v.GetState().GetId()
-				what = strings.TrimSpace(short(ans.Alarm)+" "+v.GetState().GetText()) + " of " + patient
-			}
-			o, err := a.answer(cmd, &topics.Chart{Patient: patient, Kind: &topics.Chart_Answer{Answer: &ans}})
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Done: %s %s by %s", what, d.done, ans.GetPerson())
-			if o.GetVersion() > 0 {
-				fmt.Fprintf(cmd.OutOrStdout(), "; it is at version %d", o.GetVersion())
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), ".")
-			return nil
+			return a.do(cmd, d, &ans, patient, strings.Join(args, ""))
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&patient, "patient", "", "the `patient` whose alarm it is; found by the ID when it is not said")
 	personFlags(cmd, &ans.Person, &ans.Reason)
-	if !d.ofAll {
-		f.Uint32Var(&ans.Version, "version", 0, "refuse when the alarm has become another since this `version`, as alarms ls printed it")
-	} else {
-		f.Uint32Var(&ans.Version, "version", 0, "of one alarm: refuse when it has become another since this `version`, as alarms ls printed it")
-	}
+	f.Uint32Var(&ans.Version, "version", 0, "refuse when the alarm has become another since this `version`, as alarms ls printed it")
 	if d.action == topics.Action_ACTION_PAUSE {
 		f.DurationVar(&lasts, "for", 0, "for this `time`, such as 2m; without it, what the site says (2m)")
 	}
 	return cmd
+}
+
+// do does a deed about the alarm that an id names, or all of a patient's without one.
+func (a *app) do(cmd *cobra.Command, d deed, ans *topics.Answer, patient, id string) error {
+	what := "all alarms of " + patient
+	if id == "" {
+		if err := a.watched(cmd, patient); err != nil {
+			return err
+		}
+	} else {
+		v, err := a.named(cmd, id, patient)
+		if err != nil {
+			return err
+		}
+		patient, ans.Alarm = v.GetPatient(), v.GetState().GetId()
+		what = strings.TrimSpace(short(ans.Alarm)+" "+v.GetState().GetText()) + " of " + patient
+	}
+	o, err := a.answer(cmd, &topics.Chart{Patient: patient, Kind: &topics.Chart_Answer{Answer: ans}})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "Done: %s %s by %s", what, d.done, ans.GetPerson())
+	if o.GetVersion() > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "; it is at version %d", o.GetVersion())
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), ".")
+	return nil
+}
+
+// watched reports an error when a patient is neither admitted nor heard of: a
+// word about somebody else's name must not look as if it were done. A device that
+// is bound to nobody is heard of, and admitted by nobody.
+func (a *app) watched(cmd *cobra.Command, patient string) error {
+	v, err := a.settled(cmd)
+	if err != nil {
+		return err
+	}
+	if _, err = v.Force(topics.LayerPatient + "/" + patient); err == nil {
+		return nil
+	}
+	conf, log, unreached := a.reach(cmd)
+	if unreached != nil {
+		return unreached
+	}
+	heard := errors.New("heard of")
+	failed := conf.Kafka.Scan(cmd.Context(), log, topics.Charts, kafka.Since{Time: time.Now().Add(-recentSamples), Of: topics.Key(patient)},
+		func(r topics.Record[proto.Message], _ error) error {
+			if c, ok := r.Value.(*topics.Chart); ok && c.GetSecond() != nil && string(r.Key) == patient {
+				return heard
+			}
+			return nil
+		})
+	switch {
+	case errors.Is(failed, heard):
+		return nil
+	case failed != nil:
+		return failed
+	}
+	return fmt.Errorf("%w; nor is anything heard of such a key", err)
 }
 
 // named is the alarm that somebody means by the beginning of its id. One that is
@@ -159,6 +198,9 @@ time is over, at most 4 h, or --off. What then goes on is a new alarm.`,
 			}
 			if off && cmd.Flags().Changed("for") {
 				return errors.New("want --for or --off, and not both")
+			}
+			if err := a.watched(cmd, args[0]); err != nil {
+				return err
 			}
 			s.On, s.DurationS = !off, lasts.Seconds()
 			if _, err := a.answer(cmd, &topics.Chart{Patient: args[0], Kind: &topics.Chart_Standby{Standby: &s}}); err != nil {
