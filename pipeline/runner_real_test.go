@@ -41,6 +41,7 @@ func TestOnApacheKafka(t *testing.T) {
 			tellsWhatWasForgotten(t, conf, func() {})
 		},
 		"redrive": redrivesPoison,
+		"answers": answersPeople,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, realSite(t, cluster, name)) })
 	}

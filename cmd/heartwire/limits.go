@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -42,20 +43,26 @@ within two seconds.`,
 	return cmd
 }
 
-// settled reads what the registry has said until now.
+// settled reads what the registry has said until now: the newest of each object.
 func (a *app) settled(cmd *cobra.Command) (*registry.View, error) {
 	conf, _, err := a.reach(cmd)
 	if err != nil {
 		return nil, err
 	}
-	var all []*topics.Setting
-	err = conf.Kafka.Scan(cmd.Context(), quiet(), topics.Settings, kafka.Since{Start: true}, func(r topics.Record[proto.Message], err error) error {
-		if s, ok := r.Value.(*topics.Setting); ok && err == nil && s.GetOutcome() == nil && s.GetDevice() == nil {
-			all = append(all, s)
+	all := map[topics.Key]*topics.Setting{}
+	err = conf.Kafka.Scan(cmd.Context(), quiet(), topics.Settings, kafka.Since{Start: true}, func(r topics.Record[proto.Message], bad error) error {
+		s, ok := r.Value.(*topics.Setting)
+		switch {
+		case bad != nil:
+			return bad
+		case !ok: // a tombstone
+			delete(all, r.Key)
+		case s.GetOutcome() == nil && s.GetDevice() == nil:
+			all[r.Key] = s
 		}
-		return err
+		return nil
 	})
-	return registry.Read(all), err
+	return registry.Read(slices.Collect(maps.Values(all))), err
 }
 
 func (a *app) limitsShowCommand() *cobra.Command {
@@ -233,7 +240,7 @@ func (a *app) put(cmd *cobra.Command, c *layerChange, of string, change func(*re
 	}
 	out := cmd.OutOrStdout()
 	others := func(l *topics.Limit) bool { return !slices.Contains(show, l.Rule) }
-	if err := limitRows(out, slices.DeleteFunc(force.Limits, others)); err != nil || c.lasts == 0 {
+	if err := limitRows(out, slices.DeleteFunc(append(force.Limits, unlimited(force)...), others)); err != nil || c.lasts == 0 {
 		return err
 	}
 	if force, err = v.Beneath(of, show); err != nil {

@@ -182,13 +182,18 @@ func clearLimits(l *topics.Layer, rules []string) ([]string, error) {
 		return nil, nil
 	}
 	for _, rule := range rules {
-		before := len(l.Limits) + len(l.Rules)
-		l.Limits = slices.DeleteFunc(l.Limits, func(x *topics.Limit) bool { return x.Rule == rule })
-		l.Rules = slices.DeleteFunc(l.Rules, func(x *topics.Rule) bool { return x.Name == rule })
-		l.LethalOff = slices.DeleteFunc(l.LethalOff, func(x string) bool { return x == rule })
-		if len(l.Limits)+len(l.Rules) == before {
+		if !forget(l, rule) {
 			return nil, fmt.Errorf("%s says nothing of %s", l.Of, rule)
 		}
 	}
 	return rules, nil
+}
+
+// forget takes away what a layer says of a rule; false: it says nothing of it.
+func forget(l *topics.Layer, rule string) bool {
+	before := len(l.Limits) + len(l.Rules)
+	l.Limits = slices.DeleteFunc(l.Limits, func(x *topics.Limit) bool { return x.Rule == rule })
+	l.Rules = slices.DeleteFunc(l.Rules, func(x *topics.Rule) bool { return x.Name == rule })
+	l.LethalOff = slices.DeleteFunc(l.LethalOff, func(x string) bool { return x == rule })
+	return len(l.Limits)+len(l.Rules) < before
 }

@@ -91,6 +91,7 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 		{"look", a.replayCommand()},
 		{"look", a.stateCommand()},
 		{"look", a.bindCommand()},
+		{"look", a.alarmsCommand()},
 		{"look", a.limitsCommand()},
 		{"look", a.accountCommand()},
 		{"look", a.rulesCommand()},

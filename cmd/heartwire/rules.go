@@ -9,9 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/proto"
 
-	"heartwire/pipeline/kafka"
 	"heartwire/stages/alarms/cases"
 	"heartwire/stages/alarms/rules"
 	"heartwire/topics"
@@ -20,7 +18,7 @@ import (
 func (a *app) rulesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules",
-		Short: "Check, try and explain alarm rules that people write",
+		Short: "Check, try, explain and put in force alarm rules that people write",
 		Long: `Rules are alarms that people write, in CEL, over quantities and windows of them:
 
   rules:
@@ -47,7 +45,7 @@ func (a *app) rulesCommand() *cobra.Command {
 What is not known makes a rule unknown: it raises no alarm and ends none.
 known(spo2) asks. stages/alarms/rules/DESIGN.md tells all of the language.`,
 	}
-	cmd.AddCommand(a.rulesLintCommand(), a.rulesTestCommand(), a.rulesExplainCommand(), rulesListCommand())
+	cmd.AddCommand(a.rulesLintCommand(), a.rulesTestCommand(), a.rulesExplainCommand(), rulesListCommand(), a.rulesPutCommand(), a.rulesRemoveCommand())
 	return cmd
 }
 
@@ -105,47 +103,20 @@ func readRules(name string) (*rules.File, error) {
 	return rules.ParseFile(name, b)
 }
 
-// settings are the newest of each object of the site.
-func (a *app) settings(cmd *cobra.Command) (map[string]*topics.Setting, error) {
-	conf, log, err := a.reach(cmd)
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]*topics.Setting{}
-	err = conf.Kafka.Scan(cmd.Context(), log, topics.Settings, kafka.Since{Start: true}, func(r topics.Record[proto.Message], bad error) error {
-		s, ok := r.Value.(*topics.Setting)
-		switch {
-		case bad != nil:
-			return bad
-		case ok && s != nil:
-			all[s.GetObject()] = s
-		default: // a tombstone
-			delete(all, string(r.Key))
-		}
-		return nil
-	})
-	return all, err
-}
-
 func (a *app) lintSite(cmd *cobra.Command) error {
-	all, err := a.settings(cmd)
+	v, err := a.settled(cmd)
 	if err != nil {
 		return err
 	}
-	found, layers := 0, 0
-	for _, object := range sortedKeys(all) {
-		l := all[object].GetLayer()
-		if l == nil {
-			continue
-		}
-		layers++
+	found, layers := 0, v.Layers()
+	for _, l := range layers {
 		for _, p := range rules.Lint(l) {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %v\n", object, p)
+			fmt.Fprintf(cmd.OutOrStdout(), "layer/%s: %v\n", l.GetOf(), p)
 			found++
 		}
 	}
 	if found == 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), "%d layers: nothing wrong\n", layers)
+		fmt.Fprintf(cmd.OutOrStdout(), "%d layers: nothing wrong\n", len(layers))
 	}
 	return wrong(found)
 }
@@ -244,15 +215,11 @@ func (a *app) limitsOf(cmd *cobra.Command, file, patient string) (*topics.Limits
 		}
 		return &topics.Limits{Limits: f.Layer.GetLimits(), Rules: f.Layer.GetRules()}, nil
 	case patient != "":
-		all, err := a.settings(cmd)
+		v, err := a.settled(cmd)
 		if err != nil {
 			return nil, err
 		}
-		l := all["limits/"+patient].GetLimits()
-		if l == nil {
-			return nil, fmt.Errorf("nothing is in force for a patient %s: is the name right? heartwire tail settings shows them", patient)
-		}
-		return l, nil
+		return v.Force("patient/" + patient)
 	}
 	return &topics.Limits{Limits: topics.DefaultLimits()}, nil
 }

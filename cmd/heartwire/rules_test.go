@@ -29,7 +29,10 @@ func TestRulesOfASite(t *testing.T) {
 	for _, s := range []*topics.Setting{
 		{Object: "layer/unit/4W", Kind: &topics.Setting_Layer{Layer: &topics.Layer{Of: "unit/4W", Rules: []*topics.Rule{bad}}}},
 		{Object: "layer/site", Kind: &topics.Setting_Layer{Layer: &topics.Layer{Of: "site", Limits: []*topics.Limit{{Rule: topics.RuleVF, Value: 4, Off: true}}}}},
-		{Object: "limits/p03", Kind: &topics.Setting_Limits{Limits: layered()}},
+		{Object: "patient/p03", Kind: &topics.Setting_Patient{Patient: &topics.Patient{Patient: "p03", Unit: "5E"}}},
+		{Object: "layer/unit/5E", Kind: &topics.Setting_Layer{Layer: &topics.Layer{
+			Of: "unit/5E", Rules: layered().Rules, Limits: []*topics.Limit{{Rule: "fast", Value: 130}},
+		}}},
 	} {
 		b, err := proto.Marshal(s)
 		if err != nil {
@@ -56,7 +59,7 @@ func TestRulesOfASite(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "above the limit of 130") || !strings.Contains(out, "layer      unit, by doctor-1, because of protocol") {
 		t.Errorf("exit code %d\n%s%s", code, out, errOut)
 	}
-	if code, _, errOut = typed(t, conf.Brokers, "rules", "explain", "fast", "--patient", "p04"); code != 1 || !strings.Contains(errOut, "nothing is in force for a patient p04") {
+	if code, _, errOut = typed(t, conf.Brokers, "rules", "explain", "fast", "--patient", "p04"); code != 1 || !strings.Contains(errOut, `patient "p04" is not admitted`) {
 		t.Errorf("exit code %d: %s", code, errOut)
 	}
 }

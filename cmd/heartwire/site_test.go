@@ -1,36 +1,44 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/proto"
 
 	"heartwire/pipeline"
 	"heartwire/pipeline/kafka"
 	"heartwire/pipeline/pipelinetest"
+	"heartwire/stages/alarms"
+	"heartwire/stages/alarms/rules"
 	"heartwire/stages/registry"
 	"heartwire/topics"
 )
 
-// runSite is a site in this process, whose registry and clock run until stop.
+// runSite is a site in this process, whose registry, alarms stage and clock of
+// requests run until stop.
 func runSite(t *testing.T) (conf kafka.Config, stop func()) {
 	t.Helper()
 	conf, _ = pipelinetest.Cluster(t)
 	key := sha256.Sum256([]byte("a site's key"))
-	stage, err := registry.New(registry.Config{SiteKey: key[:], CheckRule: func(*topics.Rule) error { return nil }})
+	stage, err := registry.New(registry.Config{SiteKey: key[:], CheckRule: rules.Check})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r, err := pipeline.NewRunner(pipeline.DefaultConfig(), conf, pipeline.Topology{
 		pipeline.Stage(stage, topics.Requests, topics.RegistryCheckpoints, topics.Settings, topics.Frames, topics.Charts),
+		pipeline.Stage(alarms.Stage(), topics.Charts, topics.AlarmsCheckpoints, topics.Alarms),
 		pipeline.Clock(topics.Requests),
 	}, "test", quiet(), prometheus.NewRegistry())
 	if err != nil {
@@ -47,15 +55,86 @@ func runSite(t *testing.T) (conf kafka.Config, stop func()) {
 	}
 }
 
-// TestSite runs testdata/site/*.txt, sessions beside a site whose registry runs.
+// TestSite runs testdata/site/*.txt, sessions beside a site whose registry and
+// alarms stage run. `heart PATIENT RATE SECONDS` is what rhythm would say of a
+// patient, second by second at once, rate 0 a heart that stands still; `alarm
+// NAME RULE` puts an id that alarms ls has just printed into the environment.
 func TestSite(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/site", Setup: func(e *testscript.Env) error {
-		conf, stop := runSite(t)
-		e.Defer(stop)
-		e.Setenv("HEARTWIRE_KAFKA_BROKERS", strings.Join(conf.Brokers, ","))
-		e.Setenv("HEARTWIRE_KAFKA_PARTITIONS", fmt.Sprint(conf.Partitions))
-		return nil
-	}})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/site",
+		Setup: func(e *testscript.Env) error {
+			conf, stop := runSite(t)
+			e.Defer(stop)
+			e.Setenv("HEARTWIRE_KAFKA_BROKERS", strings.Join(conf.Brokers, ","))
+			e.Values["hearts"] = &hearts{conf: conf, cl: pipelinetest.Client(t, conf, kgo.RecordPartitioner(kgo.ManualPartitioner())), now: time.Now().Add(-5 * time.Minute)}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"heart": func(ts *testscript.TestScript, _ bool, args []string) {
+				rate, err1 := strconv.ParseFloat(args[1], 64)
+				n, err2 := strconv.Atoi(args[2])
+				ts.Check(errors.Join(err1, err2))
+				ts.Check(ts.Value("hearts").(*hearts).beat(args[0], rate, n))
+			},
+			"alarm": func(ts *testscript.TestScript, _ bool, args []string) {
+				id := regexp.MustCompile(`(?m)^([0-9a-f]{12}) .* ` + regexp.QuoteMeta(args[1]) + ` `).FindStringSubmatch(ts.ReadFile("stdout"))
+				if id == nil {
+					ts.Fatalf("no alarm of %s was listed", args[1])
+				}
+				ts.Setenv(args[0], id[1])
+			},
+		},
+	})
+}
+
+// hearts are what rhythm would say of the patients of a site.
+type hearts struct {
+	conf kafka.Config
+	cl   *kgo.Client
+	now  time.Time
+	tick topics.Tick
+	lone float64 // s since the last beat
+}
+
+func (h *hearts) beat(patient string, rate float64, n int) error {
+	var recs []*kgo.Record
+	for range n {
+		h.now = h.now.Add(time.Second)
+		s := &topics.Second{Quality: 0.9, Lead: "II", FrameS: 0.25, Device: "patch-" + patient, Boot: 1, Sample: uint64(h.now.Unix()), SampleUs: h.now.UnixMicro()}
+		if h.lone++; rate > 0 {
+			h.lone = 60 / rate
+			s.Rate, s.RateFast, s.RateSlow = &rate, &rate, &rate
+		}
+		s.SinceBeatS = proto.Float64(h.lone)
+		h.tick.N, h.tick.Owner, h.tick.ElapsedUs, h.tick.WallUs = h.tick.N+1, 1, 1e6, h.now.UnixMicro()
+		for i, kind := range []*topics.Chart{
+			{Patient: patient, TimeUs: h.now.UnixMicro(), Kind: &topics.Chart_Second{Second: s}},
+			topics.Charts.Wrap(proto.CloneOf(&h.tick)),
+		} {
+			r, err := kafka.Encode(h.conf.Site, topics.Charts, h.conf.Partitions, kind, topics.Origin{Source: "hearts", Offset: int64(h.tick.N), Index: int32(i)})
+			if err != nil {
+				return err
+			}
+			r.Partition = topics.Partition(topics.Key(patient), h.conf.Partitions)
+			recs = append(recs, r)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := h.cl.ProduceSync(ctx, recs...).FirstErr(); err != nil {
+		return err
+	}
+	seen := errors.New("seen") // the alarms stage has said what it had to say
+	err := h.conf.Tail(ctx, quiet(), topics.Alarms, kafka.Since{Start: true}, func(r topics.Record[proto.Message], err error) error {
+		if a, ok := r.Value.(*topics.Alarm); ok && a.GetTick().GetN() == h.tick.N {
+			return seen
+		}
+		return err
+	})
+	if !errors.Is(err, seen) {
+		return fmt.Errorf("the alarms stage has not got to tick %d: %w", h.tick.N, cmp.Or(err, ctx.Err()))
+	}
+	return nil
 }
 
 // A limit is live within 2 s (ALARMS, point 4): from the request until it can

@@ -15,8 +15,9 @@ import (
 
 // Since says where a Tail begins.
 type Since struct {
-	Start bool      // with the earliest record
-	Time  time.Time // with the first record of this time or later; the zero Time is now
+	Start bool       // with the earliest record
+	Time  time.Time  // with the first record of this time or later; the zero Time is now
+	Of    topics.Key // of a Scan: only the partition of this key, in a patient topic; empty: all of them
 }
 
 // Tail calls each with the committed records of a topic as they come, until
@@ -50,7 +51,7 @@ func (c Config) Tail(ctx context.Context, log *slog.Logger, t topics.Any, since 
 	}
 }
 
-// Scan is Tail over what is committed now: it ends there.
+// Scan is Tail over what is committed now, of all partitions or of one: it ends there.
 func (c Config) Scan(ctx context.Context, log *slog.Logger, t topics.Any, since Since, each func(r topics.Record[proto.Message], err error) error) error {
 	cl, err := c.NewClient(log)
 	if err != nil {
@@ -64,6 +65,9 @@ func (c Config) Scan(ctx context.Context, log *slog.Logger, t topics.Any, since 
 	}
 	from := map[int32]int64{}
 	for p, o := range offsets {
+		if since.Of != "" && p != topics.Partition(since.Of, int32(len(offsets))) {
+			continue
+		}
 		from[p] = o.EpochOffset().Offset
 	}
 	return ReadRange(ctx, c, log, topic, from, nil, func(r *kgo.Record) error {
@@ -106,4 +110,24 @@ func (s Since) offsets(ctx context.Context, adm *kadm.Client, topic string) (map
 		return nil, fmt.Errorf("no topic %s on this cluster: make it with `heartwire topics apply`", topic)
 	}
 	return listed.KOffsets()[topic], nil
+}
+
+// Fit is c with as many partitions as the patient topics of its site have, for
+// one who writes to a site that another has configured.
+func (c Config) Fit(ctx context.Context, log *slog.Logger) (Config, error) {
+	cl, err := c.NewClient(log)
+	if err != nil {
+		return c, err
+	}
+	defer cl.Close()
+	topic := topics.Charts.On(c.Site)
+	list, err := kadm.NewClient(cl).ListTopics(ctx, topic)
+	if err == nil {
+		err = list.Error()
+	}
+	if err != nil {
+		return c, fmt.Errorf("partitions of %s: %w", topic, err)
+	}
+	c.Partitions = int32(len(list[topic].Partitions))
+	return c, nil
 }

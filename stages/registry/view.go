@@ -70,6 +70,14 @@ func (v *View) Layer(of string) (*topics.Layer, uint64) {
 	return proto.CloneOf(l.Set), l.Version
 }
 
+// Layers are all of which something is said, by name.
+func (v *View) Layers() (out []*topics.Layer) {
+	for _, l := range v.state.Layers {
+		out = append(out, proto.CloneOf(l.Set))
+	}
+	return out
+}
+
 // Force is what is in force for a patient, or in a unit or the site for an
 // adult of whom nothing else is known. An error says that there is none such.
 func (v *View) Force(of string) (*topics.Limits, error) {
