@@ -33,6 +33,8 @@ export interface Tile {
   readonly latched: boolean;
   readonly alarm: string;
   readonly detail: string;
+  /** The same for a narrow tile: of what is quiet the person alone, for the bell says the rest. */
+  readonly shortDetail: string;
   /** Other open alarms. */
   readonly more: number;
   /** One of them sounds, and the one that is shown does not. */
@@ -150,6 +152,7 @@ export function notLive(tile: Tile, why: string, last: string): Tile {
     standby: false,
     cause: false,
     detail: tile.level ? "last known" : "",
+    shortDetail: tile.level ? "last known" : "",
     rate: "– – –",
     spo2: "–",
     resp: "–",

@@ -180,7 +180,7 @@ export class Patient {
       technical: worst?.technical ?? false,
       latched: worst?.latched ?? false,
       alarm: worst?.text ?? "",
-      detail: worst ? this.detail(worst, at.now) : "",
+      ...this.detail(worst, at.now),
       more: Math.max(0, open.length - 1),
       moreSounds: !sounds && open.some((alarm) => alarm.signal === "sounding"),
       cause: worst !== undefined && !worst.latched && causeIsRate(worst),
@@ -228,7 +228,8 @@ export class Patient {
   }
 
   /** Beside the alarm's text: who quieted it before all else. */
-  private detail(alarm: Open, now: number): string {
+  private detail(alarm: Open | undefined, now: number): { detail: string; shortDetail: string } {
+    if (!alarm) return { detail: "", shortDetail: "" };
     const why = quietOf(alarm);
     const parts: string[] = [];
     if (why) parts.push(who(why));
@@ -237,7 +238,8 @@ export class Patient {
     else if (alarm.responsible && !why) parts.push(alarm.responsible);
     else if (alarm.technical && alarm.lead) parts.push(`Lead ${alarm.lead}`);
     if (this.pause && alarm.signal === "acknowledged") parts.push(`all others paused${this.pause.by ? ` by ${this.pause.by}` : ""}`);
-    return parts.join(", ");
+    const detail = parts.join(", ");
+    return { detail, shortDetail: why?.by || detail };
   }
 
   private numbers(at: Moment, state: TileState) {

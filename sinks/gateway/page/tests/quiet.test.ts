@@ -74,7 +74,7 @@ test("acknowledged: quiet, by whom, and when it sounds again", () => {
 
 test("paused: quiet, by whom, and how long", () => {
   const { tile, ward } = new Rig([state("a", { signal: PAUSED, signalBy: "R. Okafor", signalUntilUs: us(120_000) })]).at(36_000);
-  assert.deepEqual([tile.detail, tile.right, levelClass(tile)], ["Paused by R. Okafor", "1:24 left", "medium quiet paused steady"]);
+  assert.deepEqual([tile.detail, tile.shortDetail, tile.right, levelClass(tile)], ["Paused by R. Okafor", "R. Okafor", "1:24 left", "medium quiet paused steady"]);
   assert.equal(ward.worst, null);
 });
 

@@ -73,7 +73,8 @@ function Bar({ tile }: { tile: State }) {
               {tile.moreSounds && <Bell signal="sounding" size={18} />}
             </b>
           )}
-          <span class="detail">{tile.detail}</span>
+          <span class="detail whole">{tile.detail}</span>
+          <span class="detail short">{tile.shortDetail}</span>
         </>
       ) : (
         <span class="note">{tile.state === "delayed" && tile.note ? `Last known: ${tile.note}` : tile.note}</span>
