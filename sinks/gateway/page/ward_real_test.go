@@ -76,7 +76,7 @@ func TestWardOfEverySize(t *testing.T) {
 
 // cutOff names texts that say what and how bad, and do not fit.
 const cutOff = `[...document.querySelectorAll(".bar .text, .bar .right, .bar .bell, .tile .rate, .tile .limits, .tile .box, .tile .fresh")].filter(e => e.scrollWidth > e.clientWidth + 1 ||
-	e.getBoundingClientRect().right > e.closest(".tile, .card").getBoundingClientRect().right).map(e => e.textContent)`
+	e.getBoundingClientRect().right > e.closest(".tile, .card").getBoundingClientRect().right).map(e => e.textContent || "a bell of " + e.closest(".tile, .card").ariaLabel)`
 
 // sameCursor compares the column of the cursor in all strips that are in sight.
 func sameCursor(t *testing.T, b *browser, picture image.Image, beds int) {
