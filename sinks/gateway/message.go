@@ -54,6 +54,7 @@ const (
 
 	snapshotBed, snapshotFrames, snapshotAnnotations protowire.Number = 1, 2, 3
 	snapshotSecond, snapshotLimits, snapshotAlarms   protowire.Number = 4, 5, 6
+	snapshotSilence                                  protowire.Number = 7
 )
 
 // message is one message to clients, encoded once for all of them and never

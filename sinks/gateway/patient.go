@@ -41,6 +41,9 @@ type patient struct {
 	limitsVersion uint64
 	alarms        []openAlarm
 	ended         []openAlarm // the last few, so that a repeat cannot open them again
+	pause         silence     // of all alarms
+	standby       silence
+	silences      window // origins alone
 }
 
 type subscriber struct {
@@ -72,6 +75,7 @@ const (
 
 	chartOrigins = 64 // a minute of Seconds
 	endedAlarms  = 32
+	saidSilences = 32
 )
 
 func newPatient(key topics.Key, patientBytes int) *patient {
@@ -81,6 +85,7 @@ func newPatient(key topics.Key, patientBytes int) *patient {
 		frames:      window{maxBytes: patientBytes},
 		annotations: window{maxBytes: patientBytes},
 		charts:      window{maxItems: chartOrigins},
+		silences:    window{maxItems: saidSilences},
 	}
 }
 

@@ -686,6 +686,7 @@ type Snapshot struct {
 	Second        *topics.Chart          `protobuf:"bytes,4,opt,name=second,proto3" json:"second,omitempty"`           // the newest Second
 	Limits        *topics.Limits         `protobuf:"bytes,5,opt,name=limits,proto3" json:"limits,omitempty"`           // in force
 	Alarms        []*topics.Alarm        `protobuf:"bytes,6,rep,name=alarms,proto3" json:"alarms,omitempty"`           // open ones
+	Silence       *topics.Alarm          `protobuf:"bytes,7,opt,name=silence,proto3" json:"silence,omitempty"`         // the Silence in force: standby, or a pause of all alarms; none: neither
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -758,6 +759,13 @@ func (x *Snapshot) GetLimits() *topics.Limits {
 func (x *Snapshot) GetAlarms() []*topics.Alarm {
 	if x != nil {
 		return x.Alarms
+	}
+	return nil
+}
+
+func (x *Snapshot) GetSilence() *topics.Alarm {
+	if x != nil {
+		return x.Silence
 	}
 	return nil
 }
@@ -998,14 +1006,15 @@ const file_protocol_proto_rawDesc = "" +
 	"\n" +
 	"discharged\x18\a \x01(\bR\n" +
 	"discharged\x12\x14\n" +
-	"\x05paced\x18\b \x01(\bR\x05paced\"\xa0\x02\n" +
+	"\x05paced\x18\b \x01(\bR\x05paced\"\xcf\x02\n" +
 	"\bSnapshot\x12#\n" +
 	"\x03bed\x18\x01 \x01(\v2\x11.heartwire.v1.BedR\x03bed\x12+\n" +
 	"\x06frames\x18\x02 \x03(\v2\x13.heartwire.v1.FrameR\x06frames\x12:\n" +
 	"\vannotations\x18\x03 \x03(\v2\x18.heartwire.v1.AnnotationR\vannotations\x12+\n" +
 	"\x06second\x18\x04 \x01(\v2\x13.heartwire.v1.ChartR\x06second\x12,\n" +
 	"\x06limits\x18\x05 \x01(\v2\x14.heartwire.v1.LimitsR\x06limits\x12+\n" +
-	"\x06alarms\x18\x06 \x03(\v2\x13.heartwire.v1.AlarmR\x06alarms\"u\n" +
+	"\x06alarms\x18\x06 \x03(\v2\x13.heartwire.v1.AlarmR\x06alarms\x12-\n" +
+	"\asilence\x18\a \x01(\v2\x13.heartwire.v1.AlarmR\asilence\"u\n" +
 	"\aDropped\x12\x18\n" +
 	"\apatient\x18\x01 \x01(\tR\apatient\x12\x16\n" +
 	"\x06frames\x18\x02 \x01(\rR\x06frames\x12 \n" +
@@ -1071,11 +1080,12 @@ var file_protocol_proto_depIdxs = []int32{
 	13, // 16: heartwire.v1.Snapshot.second:type_name -> heartwire.v1.Chart
 	15, // 17: heartwire.v1.Snapshot.limits:type_name -> heartwire.v1.Limits
 	14, // 18: heartwire.v1.Snapshot.alarms:type_name -> heartwire.v1.Alarm
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	14, // 19: heartwire.v1.Snapshot.silence:type_name -> heartwire.v1.Alarm
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_protocol_proto_init() }

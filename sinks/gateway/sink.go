@@ -152,9 +152,14 @@ func (g *Gateway) Charts() sinks.Sink[*topics.Chart] {
 func (g *Gateway) Alarms() sinks.Sink[*topics.Alarm] {
 	return &sink[*topics.Alarm]{
 		g: g, topic: topics.Alarms, kind: kindAlarm, field: serverAlarm, wants: topicAlarms,
-		fold: func(p *patient, _ topics.Origin, v *topics.Alarm, m *message) bool {
-			s := v.GetState()
-			return s == nil || p.alarm(s, m) // nil: of a kind that is newer than this build
+		fold: func(p *patient, o topics.Origin, v *topics.Alarm, m *message) bool {
+			switch k := v.GetKind().(type) {
+			case *topics.Alarm_State:
+				return p.alarm(k.State, m)
+			case *topics.Alarm_Silence:
+				return p.silence(o, k.Silence, m)
+			}
+			return true // nothing of it is remembered, or its kind is newer than this build
 		},
 		tick: g.ward.decided.tick,
 	}

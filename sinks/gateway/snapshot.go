@@ -13,7 +13,7 @@ import (
 type pieces struct {
 	bed                         *Bed
 	frames, annotations, alarms []*message
-	second                      *message
+	second, silence             *message
 	limits                      []byte
 	vitals                      []*message // sent after it: a Snapshot has no place for them
 }
@@ -38,6 +38,7 @@ func (p *patient) recall(wants topicSet, span time.Duration) pieces {
 		for _, a := range p.alarms {
 			s.alarms = append(s.alarms, a.m)
 		}
+		s.silence = p.silent(time.Now())
 	}
 	return s
 }
@@ -49,7 +50,7 @@ func (s pieces) encode() []byte {
 		return protowire.AppendBytes(protowire.AppendTag(b, n, protowire.BytesType), v)
 	}
 	size := 64 + len(bed) + len(s.limits)
-	for _, part := range [][]*message{s.frames, s.annotations, s.alarms, {s.second}} {
+	for _, part := range [][]*message{s.frames, s.annotations, s.alarms, {s.second, s.silence}} {
 		for _, m := range part {
 			if m != nil {
 				size += maxHeader + len(m.record())
@@ -71,6 +72,9 @@ func (s pieces) encode() []byte {
 	}
 	for _, m := range s.alarms {
 		b = field(b, snapshotAlarms, m.record())
+	}
+	if s.silence != nil {
+		b = field(b, snapshotSilence, s.silence.record())
 	}
 	return b
 }

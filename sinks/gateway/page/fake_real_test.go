@@ -33,6 +33,7 @@ type patient struct {
 	wave    func(t float64) float64 // mV at a time in seconds
 	rate    float64
 	alarms  []*topics.Alarm
+	silence *topics.Alarm             // in force
 	silent  bool                      // sends no samples
 	without struct{ from, to uint64 } // samples that are never sent
 	leadOff bool
@@ -180,6 +181,11 @@ func (f *fake) raise(p *patient, state *topics.AlarmState) {
 	})
 }
 
+// hush tells the page of a pause of all alarms, or of standby.
+func (f *fake) hush(p *patient, silence *topics.Silence) {
+	f.do(func() { f.write(&gateway.ServerMessage{Kind: &gateway.ServerMessage_Alarm{Alarm: p.hush(silence)}}) })
+}
+
 // cut breaks the connection, and no other is accepted until refusing is false.
 func (f *fake) cut() {
 	f.do(func() {
@@ -220,8 +226,13 @@ func (p *patient) alarm(state *topics.AlarmState) *topics.Alarm {
 	return alarm
 }
 
+func (p *patient) hush(silence *topics.Silence) *topics.Alarm {
+	p.silence = &topics.Alarm{Patient: p.bed.Patient, TimeUs: time.Now().UnixMicro(), Kind: &topics.Alarm_Silence{Silence: silence}}
+	return p.silence
+}
+
 func (p *patient) snapshot() *gateway.Snapshot {
-	s := &gateway.Snapshot{Bed: p.bed, Limits: &topics.Limits{Limits: topics.DefaultLimits()}, Alarms: p.alarms}
+	s := &gateway.Snapshot{Bed: p.bed, Limits: &topics.Limits{Limits: topics.DefaultLimits()}, Alarms: p.alarms, Silence: p.silence}
 	if !p.silent {
 		s.Second = p.second()
 	}

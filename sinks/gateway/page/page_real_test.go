@@ -87,7 +87,7 @@ const (
 	// watchAudio keeps the begin and end (s of the audio clock) and pitch (Hz) of each tone that is scheduled.
 	watchAudio = `window.tones = 0; window.pulses = []; {
 		const start = OscillatorNode.prototype.start, stop = OscillatorNode.prototype.stop;
-		OscillatorNode.prototype.start = function (at) { window.tones++; window.pulses.push([at, 0, this.frequency.value]); this.pulse = window.pulses.at(-1); start.call(this, at); };
+		OscillatorNode.prototype.start = function (at) { window.tones++; window.clock = () => this.context.currentTime; window.pulses.push([at, 0, this.frequency.value]); this.pulse = window.pulses.at(-1); start.call(this, at); };
 		OscillatorNode.prototype.stop = function (at) { this.pulse[1] = at; stop.call(this, at); };
 	} window.tones`
 	boxes = `JSON.stringify([...document.querySelectorAll(".tile")].map(e => { const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height]; }))`

@@ -50,6 +50,8 @@ func TestWardOfEverySize(t *testing.T) {
 						Id: fmt.Sprint(i), Version: 1, Rule: "hr.high", Priority: topics.Priority(1 + i%3), Technical: i%4 == 3,
 						Text: longest[i/2%len(longest)], Condition: topics.AlarmCondition_ALARM_CONDITION_ACTIVE,
 						OnsetUs: time.Now().Add(-time.Duration(i) * time.Minute).UnixMicro(),
+						Signal:  topics.AlarmSignal(1 + i/2%3), SignalBy: "R. Okafor",
+						SignalUntilUs: time.Now().Add(time.Duration(i%5-1) * time.Minute).UnixMicro(), // the time of some is over
 					})
 				}
 			}
@@ -73,8 +75,8 @@ func TestWardOfEverySize(t *testing.T) {
 }
 
 // cutOff names texts that say what and how bad, and do not fit.
-const cutOff = `[...document.querySelectorAll(".bar .text, .tile .rate, .tile .limits, .tile .box, .tile .fresh")].filter(e => e.scrollWidth > e.clientWidth + 1 ||
-	e.getBoundingClientRect().right > e.closest(".tile, .card").getBoundingClientRect().right).map(e => e.textContent)`
+const cutOff = `[...document.querySelectorAll(".bar .text, .bar .right, .bar .bell, .tile .rate, .tile .limits, .tile .box, .tile .fresh")].filter(e => e.scrollWidth > e.clientWidth + 1 ||
+	e.getBoundingClientRect().right > e.closest(".tile, .card").getBoundingClientRect().right).map(e => e.textContent || "a bell of " + e.closest(".tile, .card").ariaLabel)`
 
 // sameCursor compares the column of the cursor in all strips that are in sight.
 func sameCursor(t *testing.T, b *browser, picture image.Image, beds int) {

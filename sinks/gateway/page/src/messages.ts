@@ -3,9 +3,10 @@
 
 import type { Level } from "./alarms";
 import type { Layout } from "./layout";
+import type { Signal } from "./quiet";
 
 /** State of a tile. */
-export type TileState = "live" | "delayed" | "nodata" | "leadoff" | "notlive";
+export type TileState = "live" | "delayed" | "nodata" | "leadoff" | "standby" | "notlive";
 
 /** All that a tile shows, as text. Two that are equal field by field look equal. */
 export interface Tile {
@@ -17,15 +18,27 @@ export interface Tile {
   readonly state: TileState;
   /** Text of a bar without alarm. */
   readonly note: string;
-  /** Text at the bar's right: an age of values, of an alarm, or nothing. */
+  /** Text at the bar's right: an age of values, of an alarm, a time left, or nothing. */
   readonly right: string;
+  /** The same for a narrow tile. */
+  readonly short: string;
+  /** What is at the right is the page's own word. */
+  readonly own: boolean;
+  /** No alarm is decided: standby, as the record says. */
+  readonly standby: boolean;
+  /** How the alarm that is shown is to be heard; without an alarm, whether those that come are. */
+  readonly signal: Signal;
   readonly level: Level | "";
   readonly technical: boolean;
   readonly latched: boolean;
   readonly alarm: string;
   readonly detail: string;
+  /** The same for a narrow tile: of what is quiet the person alone, for the bell says the rest. */
+  readonly shortDetail: string;
   /** Other open alarms. */
   readonly more: number;
+  /** One of them sounds, and the one that is shown does not. */
+  readonly moreSounds: boolean;
   readonly rate: string;
   /** Numbers are of the past. */
   readonly grey: boolean;
@@ -56,9 +69,13 @@ export interface Card {
   readonly level: Level;
   readonly technical: boolean;
   readonly latched: boolean;
+  readonly signal: Signal;
   readonly text: string;
   readonly detail: string;
+  /** Time since its onset, or what is left of its quiet. */
   readonly time: string;
+  /** That time is the page's own word. */
+  readonly own: boolean;
   readonly lastKnown: boolean;
 }
 
@@ -130,8 +147,12 @@ export function notLive(tile: Tile, why: string, last: string): Tile {
     state: "notlive",
     note: tile.level ? "" : why,
     right: tile.level ? why : "",
+    short: tile.level ? why : "",
+    own: false,
+    standby: false,
     cause: false,
     detail: tile.level ? "last known" : "",
+    shortDetail: tile.level ? "last known" : "",
     rate: "– – –",
     spo2: "–",
     resp: "–",

@@ -1,11 +1,13 @@
 // One patient as the page knows them.
 
-import { causeIsRate, compare, type Open } from "./alarms";
+import { causeIsRate, compare, quietOf, type Open } from "./alarms";
+import type { Silence } from "./gen/alarms_pb";
 import { BeatClass, type Annotation } from "./gen/annotations_pb";
 import type { Chart, Second } from "./gen/chart_pb";
 import type { Limits } from "./gen/limits_pb";
 import type { Bed } from "./gen/protocol_pb";
 import { notLive, type Tile, type TileState } from "./messages";
+import { left, overdue, who, type Quiet } from "./quiet";
 import { Samples } from "./samples";
 import * as words from "./words";
 
@@ -18,6 +20,9 @@ const VITAL_MS = 120_000;
 
 /** A second is said at each tick. After this many ms without one it is grey, and gone at NO_DATA_MS. */
 const SECOND_MS = 4_000;
+
+/** That a new HIGH alarm has broken a pause is said for this long, ms. */
+const BROKEN_MS = 60_000;
 
 /** Beats kept for the strip, ms behind the newest. */
 const BEATS_MS = 40_000;
@@ -52,6 +57,11 @@ export class Patient {
   readonly alarms = new Map<string, Open>();
   /** False from a new connection until its snapshot has come. */
   restated = true;
+  /** A pause of all alarms, as its record says. */
+  private pause: Quiet | null = null;
+  private standby: (Quiet & { readonly from: number; readonly reason: string }) | null = null;
+  /** When a new HIGH alarm broke a pause, ms UTC. */
+  private broken = -Infinity;
   private second: Second | null = null;
   private secondTime = 0;
   private secondHeard = -Infinity;
@@ -96,11 +106,25 @@ export class Patient {
     this.limits = new Map(limits.limits.map((limit) => [limit.rule, limit.off ? "off" : words.whole(limit.value)]));
   }
 
+  /** silence takes a pause of all alarms, or standby, as it begins or ends; time is the record's, ms UTC. */
+  silence(silence: Silence, time: number): void {
+    const { person: by, reason } = silence;
+    const until = Number(silence.untilUs) / 1000;
+    if (silence.standby) {
+      this.standby = silence.on ? { is: "standby", by, reason, until, from: Number(silence.fromUs) / 1000 } : null;
+      return;
+    }
+    this.pause = silence.on ? { is: "paused", by, until } : null;
+    if (silence.on) this.broken = -Infinity;
+    else if (silence.ended === "broken") this.broken = time;
+  }
+
   /** Forgets what a snapshot restates. */
   clear(): void {
     this.samples.clear();
     this.letters.length = 0;
     this.alarms.clear();
+    this.pause = this.standby = null;
     this.second = null;
     this.secondHeard = -Infinity;
     this.restated = true;
@@ -127,7 +151,9 @@ export class Patient {
     if (at.lost || !this.restated) return "notlive";
     const age = this.ageMs(at.now);
     const kind = Number.isNaN(age) ? "nodata" : words.age(age);
-    return kind === "live" && this.samples.allOff ? "leadoff" : kind;
+    const state = kind === "live" && this.samples.allOff ? "leadoff" : kind;
+    // A patch that is off is what standby is for; a strip that is live stays.
+    return state !== "live" && this.standby && !overdue(this.standby, at.now) ? "standby" : state;
   }
 
   /** Age of the newest sample, ms; NaN: there is none. */
@@ -140,19 +166,23 @@ export class Patient {
     const state = this.state(at);
     const open = this.open();
     const worst = open[0];
+    const sounds = worst?.signal === "sounding";
     this.firstSeen ??= at.now;
     const tile: Tile = {
       key: this.key,
       ...this.who(),
       state,
       note: this.note(state),
-      right: worst ? words.since(at.now - worst.onset) : state === "delayed" ? this.asOf() : "",
+      ...this.right(state, worst, at.now),
+      standby: this.standby !== null,
+      signal: worst?.signal ?? (this.pause ? "paused" : "sounding"),
       level: worst?.level ?? "",
       technical: worst?.technical ?? false,
       latched: worst?.latched ?? false,
       alarm: worst?.text ?? "",
-      detail: worst ? detail(worst) : "",
+      ...this.detail(worst, at.now),
       more: Math.max(0, open.length - 1),
+      moreSounds: !sounds && open.some((alarm) => alarm.signal === "sounding"),
       cause: worst !== undefined && !worst.latched && causeIsRate(worst),
       ...this.numbers(at, state),
       fresh: this.fresh(state, at),
@@ -174,17 +204,47 @@ export class Patient {
   }
 
   private note(state: TileState): string {
+    if (this.standby) {
+      const { by, from } = this.standby;
+      return `Standby since ${words.hourMinute(from)}${by ? `, by ${by}` : ""}`;
+    }
+    if (this.pause) return `All alarms paused${this.pause.by ? ` by ${this.pause.by}` : ""}`;
     if (this.bed?.unassigned) return "No patient. Watched with site limits.";
     return state === "live" && this.bed?.paced ? "Paced" : "";
+  }
+
+  /** What stands at the bar's right: time left of a quiet, else the age of the alarm or of the values. */
+  private right(state: TileState, worst: Open | undefined, now: number): { right: string; short: string; own: boolean } {
+    const why = worst ? quietOf(worst) : (this.standby ?? this.pause);
+    const time = why && left(why, now);
+    if (!worst && this.standby && !time?.own) return { right: "STANDBY, NO ALARMS", short: "STANDBY", own: false };
+    if (time) return { right: time.text, short: time.short, own: time.own };
+    const text = worst ? words.since(now - worst.onset) : state === "delayed" ? this.asOf() : "";
+    return { right: text, short: text, own: false };
   }
 
   private asOf(): string {
     return this.second ? `Values as of ${words.timeOfDay(this.secondTime)}` : "";
   }
 
+  /** Beside the alarm's text: who quieted it before all else. */
+  private detail(alarm: Open | undefined, now: number): { detail: string; shortDetail: string } {
+    if (!alarm) return { detail: "", shortDetail: "" };
+    const why = quietOf(alarm);
+    const parts: string[] = [];
+    if (why) parts.push(who(why));
+    else if (alarm.level === "HIGH" && now - this.broken < BROKEN_MS) parts.push("Pause ended: new HIGH");
+    if (alarm.latched) parts.push(why ? "latched" : ended(alarm));
+    else if (alarm.responsible && !why) parts.push(alarm.responsible);
+    else if (alarm.technical && alarm.lead) parts.push(`Lead ${alarm.lead}`);
+    if (this.pause && alarm.signal === "acknowledged") parts.push(`all others paused${this.pause.by ? ` by ${this.pause.by}` : ""}`);
+    const detail = parts.join(", ");
+    return { detail, shortDetail: why?.by || detail };
+  }
+
   private numbers(at: Moment, state: TileState) {
     const silent = at.local - this.secondHeard;
-    const known = state !== "nodata" && silent < words.NO_DATA_MS ? this.second : null;
+    const known = state !== "nodata" && state !== "standby" && silent < words.NO_DATA_MS ? this.second : null;
     const rate = state === "leadoff" ? undefined : known?.rate;
     const usable = known !== null && !known.suspended && state !== "leadoff";
     return {
@@ -195,13 +255,13 @@ export class Patient {
       spo2: this.vital(SPO2, at.now, state),
       resp: this.vital(RESP, at.now, state),
       quality: usable ? Math.max(1, Math.min(4, Math.ceil(known.quality * 4))) : 0,
-      battery: state === "nodata" ? -1 : (this.samples.battery ?? known?.batteryPercent ?? -1),
+      battery: state === "nodata" || state === "standby" ? -1 : (this.samples.battery ?? known?.batteryPercent ?? -1),
     };
   }
 
   private vital(loinc: string, now: number, state: TileState): string {
     const vital = this.vitals.get(loinc);
-    if (!vital || state === "nodata" || now - vital.time > VITAL_MS) return words.UNKNOWN;
+    if (!vital || state === "nodata" || state === "standby" || now - vital.time > VITAL_MS) return words.UNKNOWN;
     return words.whole(vital.value);
   }
 
@@ -209,6 +269,7 @@ export class Patient {
   private fresh(state: TileState, at: Moment): string {
     const ms = this.ageMs(at.now);
     if (state === "nodata") return "NO DATA";
+    if (state === "standby") return "off";
     if (state === "delayed") return words.delayed(ms);
     if (state === "notlive") return "NOT LIVE";
     this.live.worst = Math.max(this.live.worst, ms);
@@ -221,6 +282,11 @@ export class Patient {
   private box(state: TileState, at: Moment): { box: string; boxDetail: string } {
     const last = this.samples.newest;
     switch (state) {
+      case "standby": {
+        const { reason, until } = this.standby!;
+        const end = until > 0 ? `until ${words.hourMinute(until)}` : "";
+        return { box: "STANDBY", boxDetail: [reason, end].filter((part) => part !== "").join(", ") };
+      }
       case "delayed":
         return { box: words.delayed(this.ageMs(at.now)), boxDetail: "" };
       case "leadoff": {
@@ -245,7 +311,11 @@ export class Patient {
   /** Bed B03, HIGH, VT 186 > 100, for 18 seconds. */
   private name(state: TileState, worst: Open | undefined, at: Moment): string {
     const parts = [`Bed ${this.who().bed}`];
+    const why = (worst && quietOf(worst)) ?? this.standby ?? this.pause;
     if (worst) parts.push(worst.level, aloud(worst.text), `for ${words.spoken(at.now - worst.onset)}`);
+    if (worst?.latched) parts.push("latched");
+    if (why) parts.push(who(why));
+    if (state === "standby") return parts.join(", ");
     if (state === "leadoff") parts.push("lead off");
     else if (state !== "live") parts.push(state === "nodata" ? "no data" : state === "delayed" ? "delayed" : "not live");
     else if (!worst && this.second?.rate !== undefined) parts.push(`heart rate ${words.whole(this.second.rate)}`);
@@ -258,9 +328,8 @@ export function aloud(text: string): string {
   return text.replace(" > ", " above ").replace(" < ", " below ").replace(" ≥ ", " at least ");
 }
 
-function detail(alarm: Open): string {
-  if (alarm.latched && alarm.ended > 0) {
-    return `ended ${words.timeOfDay(alarm.ended)} after ${words.stopwatch(alarm.ended - alarm.onset)}`;
-  }
-  return alarm.technical && alarm.lead ? `Lead ${alarm.lead}` : "";
+/** ended says of a latched alarm when its condition was over. */
+function ended(alarm: Open): string {
+  if (alarm.ended === 0) return "latched";
+  return `latched, ended ${words.timeOfDay(alarm.ended)} after ${words.stopwatch(alarm.ended - alarm.onset)}`;
 }

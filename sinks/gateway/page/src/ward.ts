@@ -1,6 +1,6 @@
 // The ward as the page knows it: folds what the gateway says, and tells what to show.
 
-import { compare, level, open as openAlarm, type Open } from "./alarms";
+import { compare, level, open as openAlarm, quietOf, type Open } from "./alarms";
 import { ServerClock } from "./clock";
 import { AlarmCondition, type Alarm } from "./gen/alarms_pb";
 import type { Bed, ServerMessage, Snapshot } from "./gen/protocol_pb";
@@ -8,6 +8,7 @@ import { MOST } from "./layout";
 import type { LinkState } from "./link";
 import type { Card, Ended, Spoken, Tile, Ward as View } from "./messages";
 import { aloud, Patient, type Moment } from "./patient";
+import * as quiet from "./quiet";
 import { playout } from "./sweep";
 import * as words from "./words";
 
@@ -74,7 +75,7 @@ export class Ward {
         this.patients.get(message.kind.value.patient)?.chart(message.kind.value, this.clock.now(local), local);
         return false;
       case "alarm":
-        return this.alarm(message.kind.value, local, true);
+        return this.alarm(message.kind.value, local);
       case "bed":
         this.bed(message.kind.value);
         return true;
@@ -115,7 +116,8 @@ export class Ward {
       if (frame.kind.case === "samples") this.frame(patient, frame.kind.value, local);
     }
     for (const annotation of snapshot.annotations) patient.annotation(annotation);
-    for (const alarm of snapshot.alarms) this.alarm(alarm, local, !before.has(stateID(alarm)));
+    for (const alarm of snapshot.alarms) this.alarm(alarm, local, before);
+    if (snapshot.silence) this.alarm(snapshot.silence, local);
   }
 
   private frame(patient: Patient, samples: Parameters<Patient["samples"]["add"]>[0], local: number): void {
@@ -130,13 +132,22 @@ export class Ward {
     else this.patient(bed.patient).bed = bed;
   }
 
-  /** An older version of an alarm changes nothing, and one that ended does not come back. */
-  private alarm(message: Alarm, local: number, say: boolean): boolean {
+  /**
+   * An older version of an alarm changes nothing, and one that ended does not
+   * come back. known are the alarms of which the page has told already; a
+   * snapshot forgets what it held before.
+   */
+  private alarm(message: Alarm, local: number, known?: ReadonlyMap<string, Open>): boolean {
+    const patient = this.patient(message.patient);
+    if (message.kind.case === "silence") {
+      patient.silence(message.kind.value, Number(message.timeUs) / 1000);
+      return true;
+    }
     if (message.kind.case !== "state") return false;
     const state = message.kind.value;
-    const patient = this.patient(message.patient);
-    const before = patient.alarms.get(state.id);
-    if (before && state.version < before.version) return false;
+    const held = patient.alarms.get(state.id);
+    if (held && state.version < held.version) return false;
+    const before = (known ?? patient.alarms).get(state.id);
     if (!level(state.priority).known) this.unknownPriorities++;
     const alarm = openAlarm(message.patient, state);
     if (state.condition === AlarmCondition.ENDED) {
@@ -145,8 +156,11 @@ export class Ward {
       return true;
     }
     patient.alarms.set(state.id, alarm);
-    if (!before && say) this.say(patient, alarm);
-    if (!before && alarm.level === "LOW") this.newestLow = alarm.id;
+    if (!before) this.say(patient, alarm);
+    else if (before.signal !== alarm.signal) this.sayQuiet(patient, alarm);
+    if (alarm.level === "LOW" && alarm.signal === "sounding" && before?.signal !== "sounding") {
+      this.newestLow = `${alarm.id} ${alarm.version}`;
+    }
     return true;
   }
 
@@ -161,7 +175,13 @@ export class Ward {
 
   private say(patient: Patient, alarm: Open): void {
     const text = `Bed ${patient.who().bed}, ${alarm.level}, ${aloud(alarm.text)}`;
-    this.spoken.push({ assertive: alarm.level === "HIGH", text });
+    this.spoken.push({ assertive: alarm.level === "HIGH" && alarm.signal === "sounding", text });
+  }
+
+  private sayQuiet(patient: Patient, alarm: Open): void {
+    const why = quietOf(alarm);
+    const how = why ? quiet.who(why) : "Sounds again";
+    this.spoken.push({ assertive: false, text: `Bed ${patient.who().bed}, ${how}: ${aloud(alarm.text)}` });
   }
 
   /** How far the cursor stays behind the server's time, ms. */
@@ -218,7 +238,7 @@ export class Ward {
         endedSince: this.since === null || at.now - this.since >= ENDED_MS ? "" : words.hourMinute(this.since),
         order: shown.map((patient) => patient.key),
         beyond,
-        worst: open[0]?.level ?? null,
+        worst: open.find((alarm) => alarm.signal === "sounding")?.level ?? null,
         newestLow: this.newestLow,
         lost: silent > words.NOT_LIVE_MS || undecided,
         loss: this.loss(at.local, link),
@@ -253,7 +273,13 @@ export class Ward {
 
   private card(alarm: Open, at: Moment): Card {
     const patient = this.patients.get(alarm.patient)!;
-    const state = alarm.latched ? `, ended ${words.timeOfDay(alarm.ended)}` : "";
+    const why = quietOf(alarm);
+    const left = why && quiet.left(why, at.now);
+    const parts: string[] = [];
+    if (!why) parts.push(`Onset ${words.timeOfDay(alarm.onset)}`);
+    if (alarm.latched) parts.push(`Latched, ended ${words.timeOfDay(alarm.ended)}`);
+    if (why) parts.push(`${quiet.who(why)}${why.until > 0 ? ` until ${words.timeOfDay(why.until)}` : ""}${left?.own ? ", no word since" : ""}`);
+    if (alarm.responsible) parts.push(alarm.responsible);
     return {
       id: alarm.id,
       key: alarm.patient,
@@ -261,9 +287,11 @@ export class Ward {
       level: alarm.level,
       technical: alarm.technical,
       latched: alarm.latched,
+      signal: alarm.signal,
       text: alarm.text,
-      detail: `Onset ${words.timeOfDay(alarm.onset)}${state}.`,
-      time: words.since(at.now - alarm.onset),
+      detail: `${parts.join(". ")}.`,
+      time: left?.text ?? words.since(at.now - alarm.onset),
+      own: left?.own ?? false,
       lastKnown: at.lost !== "" || !patient.restated,
     };
   }
@@ -275,10 +303,6 @@ export class Ward {
     if (link.unreadable > 0) parts.push(`${link.unreadable} messages could not be read`);
     return parts.join(" · ");
   }
-}
-
-function stateID(alarm: Alarm): string {
-  return alarm.kind.case === "state" ? alarm.kind.value.id : "";
 }
 
 const natural = new Intl.Collator("en", { numeric: true });
@@ -305,6 +329,7 @@ function counts(tiles: readonly Tile[]): [number, string][] {
     [of("delayed"), "delayed"],
     [of("nodata"), "no data"],
     [of("notlive"), "not live"],
+    [tiles.filter((tile) => tile.standby).length, "on standby"],
     [unassigned, unassigned === 1 ? "device unassigned" : "devices unassigned"],
   ];
   return all.filter(([n, word]) => n > 0 || word === "live");

@@ -27,7 +27,7 @@ test("words by age", () => {
 });
 
 function alarm(id: string, over: Partial<Open>): Open {
-  return { id, patient: "p", version: 1, level: "MEDIUM", technical: false, latched: false, text: id, lead: "", rule: "", onset: 0, ended: 0, ...over };
+  return { id, patient: "p", version: 1, level: "MEDIUM", technical: false, latched: false, text: id, lead: "", rule: "", onset: 0, ended: 0, signal: "sounding", until: 0, by: "", responsible: "", ...over };
 }
 
 test("the rail's order", () => {
@@ -36,8 +36,13 @@ test("the rail's order", () => {
     alarm("HIGH", { level: "HIGH", onset: 5 }),
     alarm("technical HIGH", { level: "HIGH", technical: true, onset: 11 }),
     alarm("latched HIGH", { level: "HIGH", latched: true, onset: 12 }),
+    alarm("acknowledged HIGH", { level: "HIGH", signal: "acknowledged", onset: 13 }),
+    alarm("paused HIGH", { level: "HIGH", signal: "paused", onset: 14 }),
+    alarm("latched HIGH, acknowledged", { level: "HIGH", latched: true, signal: "acknowledged", onset: 15 }),
+    alarm("latched HIGH, paused", { level: "HIGH", latched: true, signal: "paused", onset: 10 }),
     alarm("MEDIUM", { onset: 1 }),
     alarm("technical MEDIUM", { technical: true, onset: 20 }),
+    alarm("acknowledged MEDIUM", { signal: "acknowledged", onset: 40 }),
     alarm("LOW", { level: "LOW", onset: 30 }),
   ];
   for (let turn = 0; turn < ordered.length; turn++) {
@@ -54,7 +59,7 @@ test("an unknown priority is HIGH, and known to be unknown", () => {
 });
 
 test("a rail too long keeps every HIGH and counts the rest", () => {
-  const card = (id: string, of: "HIGH" | "MEDIUM" | "LOW") => ({ id, key: id, bed: "B", alias: "", level: of, technical: false, latched: false, text: "", detail: "", time: "", lastKnown: false });
+  const card = (id: string, of: "HIGH" | "MEDIUM" | "LOW") => ({ id, key: id, bed: "B", alias: "", level: of, technical: false, latched: false, text: "", detail: "", time: "", lastKnown: false, signal: "sounding" as const, own: false });
   const cards = [card("1", "HIGH"), ...["2", "3", "4"].map((id) => card(id, "MEDIUM")), card("5", "LOW"), card("6", "HIGH")];
   const { kept, left } = fitting(cards, 3);
   assert.deepEqual(kept.map((one) => one.id), ["1", "2", "6"]);

@@ -28,7 +28,7 @@ test("text stands out from what is behind it, by day and by night", () => {
     for (const [text, behind] of [
       ["text-1", "tile"], ["text-2", "tile"], ["text-3", "tile"], ["text-2", "tile-bar"], ["text-1", "page"], ["text-2", "page"], ["text-3", "page"],
       ["trace", "tile"], ["trace", "tile-high"], ["stale", "tile"], ["pace", "tile"], ["link", "tile"], ["text-3", "tile-high"],
-      ["on-high", "high"], ["on-high", "high-dim"], ["on-latched", "latched"], ["on-medium", "medium"], ["medium", "medium-dim"],
+      ["on-high", "high"], ["on-high", "high-dim"], ["on-latched", "latched"], ["medium", "quiet"], ["high-text", "tile-high"], ["on-medium", "medium"], ["medium", "medium-dim"],
       ["medium", "technical-1"], ["medium", "technical-2"], ["low", "low-bar"], ["high-text", "page"], ["on-own", "own"],
     ] as const) {
       const found = contrast(theme.get(text)!, theme.get(behind)!);
@@ -45,7 +45,7 @@ test("the plan's contrasts hold", () => {
 });
 
 test("night dims no alarm", () => {
-  for (const name of ["high", "high-dim", "on-high", "medium", "medium-dim", "on-medium", "low", "latched", "technical-1", "own"]) {
+  for (const name of ["high", "high-dim", "on-high", "medium", "medium-dim", "on-medium", "low", "latched", "quiet", "technical-1", "own"]) {
     assert.equal(night.get(name), day.get(name), name);
   }
 });

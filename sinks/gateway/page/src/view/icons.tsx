@@ -2,6 +2,7 @@
 
 import type { JSX } from "preact";
 import type { Level } from "../alarms";
+import type { Signal } from "../quiet";
 
 interface IconProps {
   size: number;
@@ -56,12 +57,17 @@ export const Plug = ({ size }: IconProps) => (
   </Svg>
 );
 
-/** A sounding alarm. */
-export const Bell = ({ size }: IconProps) => (
-  <Svg size={size}>
-    <path {...line} d="M5.2 13.6V9a4.8 4.8 0 0 1 9.6 0v4.6l1.4 1.8H3.8zM8.4 17.6h3.2M3 3.4 1.4 6M17 3.4 18.6 6" />
-  </Svg>
-);
+const bell = "M5.2 13.6V9a4.8 4.8 0 0 1 9.6 0v4.6l1.4 1.8H3.8zM8.4 17.6h3.2";
+
+/** How an alarm is to be heard: a bell that rings, one with a tick, one that is crossed. */
+export function Bell({ signal, size }: { signal: Signal; size: number }) {
+  const marks: Record<Signal, string> = { sounding: "M3 3.4 1.4 6M17 3.4 18.6 6", acknowledged: "M7.6 10.4l1.7 1.8 3.2-3.9", paused: "M2.6 2.2 17.4 18" };
+  return (
+    <Svg size={size} class={`bell ${signal}`}>
+      <path {...line} d={bell + marks[signal]} />
+    </Svg>
+  );
+}
 
 export const Wifi = ({ size }: IconProps) => (
   <Svg size={size}>

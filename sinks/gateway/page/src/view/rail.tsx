@@ -3,7 +3,7 @@
 import type { Level } from "../alarms";
 import type { Card as State, Ward } from "../messages";
 import { NO_DEVICE } from "../words";
-import { Plug, Priority } from "./icons";
+import { Bell, Plug, Priority } from "./icons";
 import { levelClass } from "./tile";
 
 const LEVELS: readonly Level[] = ["HIGH", "MEDIUM", "LOW"];
@@ -79,13 +79,16 @@ export function Rail({ ward, cards, room, live }: { ward: Ward; cards: readonly 
 
 function Card({ card }: { card: State }) {
   return (
-    <article class={`card ${levelClass(card)}${card.text.length > LONG ? " long" : ""}${card.lastKnown ? " last-known" : ""}`} aria-label={`Bed ${card.bed}, ${card.level}, ${card.text}`}>
+    <article class={`card ${levelClass(card)}${card.text.length > LONG ? " long" : ""}${card.lastKnown ? " last-known" : ""}`} aria-label={`Bed ${card.bed}, ${card.level}, ${card.text}${card.latched ? ", latched" : ""}${card.signal === "sounding" ? "" : `, ${card.signal}`}`}>
       <header class="bar">
         <Priority level={card.level} size={22} />
         <span class="bed">{card.bed}</span>
         <b class="text">{card.text}</b>
         {card.technical && <Plug size={18} />}
-        <span class="right">{card.time}</span>
+        <span class={`right${card.own ? " own" : ""}`}>
+          {card.signal !== "sounding" && <Bell signal={card.signal} size={18} />}
+          {card.time}
+        </span>
       </header>
       <p>
         <b>{card.alias}</b>. {card.detail} {card.lastKnown && <b>Last known.</b>}

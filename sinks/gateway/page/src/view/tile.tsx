@@ -3,6 +3,7 @@
 import { Component } from "preact";
 import type { Layout } from "../layout";
 import type { Tile as State } from "../messages";
+import type { Signal } from "../quiet";
 import { Battery, Bell, Plug, Priority, Quality, WifiOff } from "./icons";
 
 interface Props {
@@ -10,10 +11,24 @@ interface Props {
   layout: Layout;
 }
 
-/** levelClass names a level's look, for tiles and cards. */
-export function levelClass(of: { level: string; technical: boolean; latched: boolean }): string {
-  if (!of.level) return "calm";
-  return `${of.level.toLowerCase()}${of.technical ? " technical" : ""}${of.latched ? " latched" : ""}`;
+interface Looks {
+  level: string;
+  technical: boolean;
+  latched: boolean;
+  signal: Signal;
+}
+
+/** levelClass names the look of an alarm, for tiles and cards. What is latched or quiet does not flash. */
+export function levelClass({ level, technical, latched, signal }: Looks): string {
+  const quiet = signal !== "sounding";
+  const of: [boolean, string][] = [
+    [true, level.toLowerCase() || "calm"],
+    [technical, "technical"],
+    [latched, "latched"],
+    [quiet, `quiet ${signal}`],
+    [latched || quiet, "steady"],
+  ];
+  return of.filter(([is]) => is).map(([, name]) => name).join(" ");
 }
 
 export class Tile extends Component<Props> {
@@ -25,6 +40,7 @@ export class Tile extends Component<Props> {
     const classes = ["tile", levelClass(tile), `is-${tile.state}`];
     if (tile.grey) classes.push("is-grey");
     if (tile.unassigned) classes.push("unassigned");
+    if (tile.standby) classes.push("standby");
     if (layout.bar < 28) classes.push("small");
     if (!layout.vitals) classes.push("narrow");
     return (
@@ -37,6 +53,11 @@ export class Tile extends Component<Props> {
   }
 }
 
+/** rings says whether there is a bell: not where nothing could be heard, and not where LOW was heard once. */
+function rings(tile: State): boolean {
+  return tile.signal !== "sounding" ? !tile.standby || tile.level !== "" : tile.level === "HIGH" || tile.level === "MEDIUM";
+}
+
 function Bar({ tile }: { tile: State }) {
   return (
     <header class="bar">
@@ -46,15 +67,24 @@ function Bar({ tile }: { tile: State }) {
         <>
           <Priority level={tile.level} size={20} />
           <b class="text">{tile.alarm}</b>
-          {tile.more > 0 && <b class="more">+{tile.more}</b>}
-          <span class="detail">{tile.detail}</span>
+          {tile.more > 0 && (
+            <b class="more">
+              +{tile.more}
+              {tile.moreSounds && <Bell signal="sounding" size={18} />}
+            </b>
+          )}
+          <span class="detail whole">{tile.detail}</span>
+          <span class="detail short">{tile.shortDetail}</span>
         </>
       ) : (
         <span class="note">{tile.state === "delayed" && tile.note ? `Last known: ${tile.note}` : tile.note}</span>
       )}
-      <span class="right">{tile.right}</span>
+      <span class={`right${tile.own ? " own" : ""}`}>
+        <span class="whole">{tile.right}</span>
+        <span class="short">{tile.short}</span>
+      </span>
       {tile.level !== "" && tile.technical && <Plug size={20} />}
-      {tile.state === "notlive" ? <WifiOff size={18} /> : tile.level !== "" && tile.level !== "LOW" && <Bell size={18} />}
+      {tile.state === "notlive" ? <WifiOff size={18} /> : rings(tile) && <Bell signal={tile.signal} size={18} />}
     </header>
   );
 }
