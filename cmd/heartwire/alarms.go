@@ -86,6 +86,9 @@ func (a *app) deedCommand(d deed) *cobra.Command {
 			if len(args) == 0 && patient == "" {
 				return errors.New("name an alarm, or with --patient whose alarms all")
 			}
+			if len(args) == 1 && args[0] == "" { // a script's variable that was not set
+				return errors.New("the ID is empty: name an alarm, or leave it away and name with --patient whose alarms all")
+			}
 			if lasts < 0 || cmd.Flags().Changed("for") && lasts == 0 {
 				return fmt.Errorf("--for %s: want a time ahead, such as 2m", lasts)
 			}
