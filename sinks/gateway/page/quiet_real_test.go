@@ -11,15 +11,20 @@ import (
 )
 
 const (
-	high, medium, low       = topics.Priority_PRIORITY_HIGH, topics.Priority_PRIORITY_MEDIUM, topics.Priority_PRIORITY_LOW
-	sounding                = topics.AlarmSignal_ALARM_SIGNAL_SOUNDING
-	acknowledged            = topics.AlarmSignal_ALARM_SIGNAL_ACKNOWLEDGED
-	paused                  = topics.AlarmSignal_ALARM_SIGNAL_PAUSED
-	conditionActive         = topics.AlarmCondition_ALARM_CONDITION_ACTIVE
-	conditionLatched        = topics.AlarmCondition_ALARM_CONDITION_LATCHED
-	longerThanTheRestOfHigh = 7 * time.Second // 5 s, and the burst before it
-	steadyBar               = `window.bars = new Set(); window.watching = setInterval(() => window.bars.add(getComputedStyle(document.querySelector("[data-bed=B03] > .bar")).backgroundColor), 20); 0`
-	barsSeen                = `(clearInterval(window.watching), window.bars.size)`
+	high, medium, low = topics.Priority_PRIORITY_HIGH, topics.Priority_PRIORITY_MEDIUM, topics.Priority_PRIORITY_LOW
+
+	sounding     = topics.AlarmSignal_ALARM_SIGNAL_SOUNDING
+	acknowledged = topics.AlarmSignal_ALARM_SIGNAL_ACKNOWLEDGED
+	paused       = topics.AlarmSignal_ALARM_SIGNAL_PAUSED
+
+	conditionActive  = topics.AlarmCondition_ALARM_CONDITION_ACTIVE
+	conditionLatched = topics.AlarmCondition_ALARM_CONDITION_LATCHED
+
+	burstOfHighAndRest = 8 * time.Second // 2.6 s and 5 s
+
+	// watchBar collects the colours of a bar; barsSeen is how many there were.
+	watchBar = `window.bars = new Set(); window.watching = setInterval(() => window.bars.add(getComputedStyle(document.querySelector("[data-bed=B03] > .bar")).backgroundColor), 20); 0`
+	barsSeen = `(clearInterval(window.watching), window.bars.size)`
 )
 
 // TestAcknowledgedIsSilent hears a HIGH alarm, sees an acknowledgement cut its
@@ -47,7 +52,7 @@ func TestAcknowledgedIsSilent(t *testing.T) {
 	}
 	flashes := func(want bool) {
 		t.Helper()
-		js[int](b, steadyBar)
+		js[int](b, watchBar)
 		time.Sleep(1200 * time.Millisecond)
 		if n := js[int](b, barsSeen); (n > 1) != want {
 			t.Errorf("the bar has %d colours, want it to flash: %v", n, want)
@@ -66,7 +71,7 @@ func TestAcknowledgedIsSilent(t *testing.T) {
 		t.Errorf("%.1f s of tone are still to come after the acknowledgement", left)
 	}
 	flashes(false)
-	time.Sleep(longerThanTheRestOfHigh)
+	time.Sleep(burstOfHighAndRest)
 	b.until(text("[data-bed=B03] > .bar .right.own .whole")+`.startsWith("quiet over 0:0")`, time.Second)
 	if n := js[int](b, "window.tones"); n != tones {
 		t.Errorf("%d tones were scheduled while the alarm is acknowledged", n-tones)
