@@ -31,6 +31,8 @@ type ClientMessage struct {
 	//	*ClientMessage_Subscribe
 	//	*ClientMessage_Unsubscribe
 	//	*ClientMessage_Sound
+	//	*ClientMessage_Act
+	//	*ClientMessage_Ask
 	Kind          isClientMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -107,6 +109,24 @@ func (x *ClientMessage) GetSound() *Sound {
 	return nil
 }
 
+func (x *ClientMessage) GetAct() *Act {
+	if x != nil {
+		if x, ok := x.Kind.(*ClientMessage_Act); ok {
+			return x.Act
+		}
+	}
+	return nil
+}
+
+func (x *ClientMessage) GetAsk() *Ask {
+	if x != nil {
+		if x, ok := x.Kind.(*ClientMessage_Ask); ok {
+			return x.Ask
+		}
+	}
+	return nil
+}
+
 type isClientMessage_Kind interface {
 	isClientMessage_Kind()
 }
@@ -123,11 +143,23 @@ type ClientMessage_Sound struct {
 	Sound *Sound `protobuf:"bytes,4,opt,name=sound,proto3,oneof"`
 }
 
+type ClientMessage_Act struct {
+	Act *Act `protobuf:"bytes,5,opt,name=act,proto3,oneof"`
+}
+
+type ClientMessage_Ask struct {
+	Ask *Ask `protobuf:"bytes,6,opt,name=ask,proto3,oneof"`
+}
+
 func (*ClientMessage_Subscribe) isClientMessage_Kind() {}
 
 func (*ClientMessage_Unsubscribe) isClientMessage_Kind() {}
 
 func (*ClientMessage_Sound) isClientMessage_Kind() {}
+
+func (*ClientMessage_Act) isClientMessage_Kind() {}
+
+func (*ClientMessage_Ask) isClientMessage_Kind() {}
 
 // Subscribe asks for patients; each is answered by one Snapshot, then by
 // increments without a hole between.
@@ -288,6 +320,329 @@ func (x *Sound) GetOn() bool {
 	return false
 }
 
+// Act is what somebody does about a patient's alarms. It is answered by one Done
+// when the outcome has been read back from the log. Person, channel and time are
+// filled in by the gateway: they are those of the connection's account.
+type Act struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Patient string                 `protobuf:"bytes,1,opt,name=patient,proto3" json:"patient,omitempty"` // key
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*Act_Answer
+	//	*Act_Standby
+	Kind          isAct_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Act) Reset() {
+	*x = Act{}
+	mi := &file_protocol_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Act) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Act) ProtoMessage() {}
+
+func (x *Act) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Act.ProtoReflect.Descriptor instead.
+func (*Act) Descriptor() ([]byte, []int) {
+	return file_protocol_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Act) GetPatient() string {
+	if x != nil {
+		return x.Patient
+	}
+	return ""
+}
+
+func (x *Act) GetKind() isAct_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *Act) GetAnswer() *topics.Answer {
+	if x != nil {
+		if x, ok := x.Kind.(*Act_Answer); ok {
+			return x.Answer
+		}
+	}
+	return nil
+}
+
+func (x *Act) GetStandby() *topics.Standby {
+	if x != nil {
+		if x, ok := x.Kind.(*Act_Standby); ok {
+			return x.Standby
+		}
+	}
+	return nil
+}
+
+type isAct_Kind interface {
+	isAct_Kind()
+}
+
+type Act_Answer struct {
+	Answer *topics.Answer `protobuf:"bytes,2,opt,name=answer,proto3,oneof"`
+}
+
+type Act_Standby struct {
+	Standby *topics.Standby `protobuf:"bytes,3,opt,name=standby,proto3,oneof"`
+}
+
+func (*Act_Answer) isAct_Kind() {}
+
+func (*Act_Standby) isAct_Kind() {}
+
+// Ask is a wish about limits: the whole of a patient's or a unit's Layer, against the
+// version that was seen. It is answered by one Done.
+type Ask struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Layer         *topics.Layer          `protobuf:"bytes,1,opt,name=layer,proto3" json:"layer,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`            // a code
+	Expected      *uint64                `protobuf:"varint,3,opt,name=expected,proto3,oneof" json:"expected,omitempty"` // version of the layer that was seen; absent: there was none
+	Request       string                 `protobuf:"bytes,4,opt,name=request,proto3" json:"request,omitempty"`          // an id chosen by the client; a repeat has no second effect
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ask) Reset() {
+	*x = Ask{}
+	mi := &file_protocol_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ask) ProtoMessage() {}
+
+func (x *Ask) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ask.ProtoReflect.Descriptor instead.
+func (*Ask) Descriptor() ([]byte, []int) {
+	return file_protocol_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Ask) GetLayer() *topics.Layer {
+	if x != nil {
+		return x.Layer
+	}
+	return nil
+}
+
+func (x *Ask) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Ask) GetExpected() uint64 {
+	if x != nil && x.Expected != nil {
+		return *x.Expected
+	}
+	return 0
+}
+
+func (x *Ask) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+// Done answers an Act or an Ask, refusals among them.
+type Done struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"` // of the ClientMessage
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*Done_Answer
+	//	*Done_Setting
+	Kind          isDone_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Done) Reset() {
+	*x = Done{}
+	mi := &file_protocol_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Done) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Done) ProtoMessage() {}
+
+func (x *Done) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Done.ProtoReflect.Descriptor instead.
+func (*Done) Descriptor() ([]byte, []int) {
+	return file_protocol_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Done) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Done) GetKind() isDone_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *Done) GetAnswer() *topics.AnswerOutcome {
+	if x != nil {
+		if x, ok := x.Kind.(*Done_Answer); ok {
+			return x.Answer
+		}
+	}
+	return nil
+}
+
+func (x *Done) GetSetting() *topics.Outcome {
+	if x != nil {
+		if x, ok := x.Kind.(*Done_Setting); ok {
+			return x.Setting
+		}
+	}
+	return nil
+}
+
+type isDone_Kind interface {
+	isDone_Kind()
+}
+
+type Done_Answer struct {
+	Answer *topics.AnswerOutcome `protobuf:"bytes,2,opt,name=answer,proto3,oneof"`
+}
+
+type Done_Setting struct {
+	Setting *topics.Outcome `protobuf:"bytes,3,opt,name=setting,proto3,oneof"`
+}
+
+func (*Done_Answer) isDone_Kind() {}
+
+func (*Done_Setting) isDone_Kind() {}
+
+// Identity is who the connection is, and what may be done by it.
+type Identity struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"` // empty: nobody; all is to be seen and nothing to be done
+	Roles         []string               `protobuf:"bytes,2,rep,name=roles,proto3" json:"roles,omitempty"`
+	Units         []string               `protobuf:"bytes,3,rep,name=units,proto3" json:"units,omitempty"`             // *: all
+	Permissions   []string               `protobuf:"bytes,4,rep,name=permissions,proto3" json:"permissions,omitempty"` // see, act, limits, rules, admin
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Identity) Reset() {
+	*x = Identity{}
+	mi := &file_protocol_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Identity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Identity) ProtoMessage() {}
+
+func (x *Identity) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Identity.ProtoReflect.Descriptor instead.
+func (*Identity) Descriptor() ([]byte, []int) {
+	return file_protocol_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Identity) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *Identity) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *Identity) GetUnits() []string {
+	if x != nil {
+		return x.Units
+	}
+	return nil
+}
+
+func (x *Identity) GetPermissions() []string {
+	if x != nil {
+		return x.Permissions
+	}
+	return nil
+}
+
 // ServerMessage is what a client receives.
 type ServerMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -303,6 +658,9 @@ type ServerMessage struct {
 	//	*ServerMessage_Dropped
 	//	*ServerMessage_Heartbeat
 	//	*ServerMessage_Problem
+	//	*ServerMessage_Done
+	//	*ServerMessage_Identity
+	//	*ServerMessage_Setting
 	Kind          isServerMessage_Kind `protobuf_oneof:"kind"`
 	Traceparent   string               `protobuf:"bytes,11,opt,name=traceparent,proto3" json:"traceparent,omitempty"` // W3C trace context of a record that is followed; nearly always empty
 	unknownFields protoimpl.UnknownFields
@@ -311,7 +669,7 @@ type ServerMessage struct {
 
 func (x *ServerMessage) Reset() {
 	*x = ServerMessage{}
-	mi := &file_protocol_proto_msgTypes[4]
+	mi := &file_protocol_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -323,7 +681,7 @@ func (x *ServerMessage) String() string {
 func (*ServerMessage) ProtoMessage() {}
 
 func (x *ServerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_proto_msgTypes[4]
+	mi := &file_protocol_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -336,7 +694,7 @@ func (x *ServerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerMessage.ProtoReflect.Descriptor instead.
 func (*ServerMessage) Descriptor() ([]byte, []int) {
-	return file_protocol_proto_rawDescGZIP(), []int{4}
+	return file_protocol_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ServerMessage) GetKind() isServerMessage_Kind {
@@ -436,6 +794,33 @@ func (x *ServerMessage) GetProblem() *Problem {
 	return nil
 }
 
+func (x *ServerMessage) GetDone() *Done {
+	if x != nil {
+		if x, ok := x.Kind.(*ServerMessage_Done); ok {
+			return x.Done
+		}
+	}
+	return nil
+}
+
+func (x *ServerMessage) GetIdentity() *Identity {
+	if x != nil {
+		if x, ok := x.Kind.(*ServerMessage_Identity); ok {
+			return x.Identity
+		}
+	}
+	return nil
+}
+
+func (x *ServerMessage) GetSetting() *topics.Setting {
+	if x != nil {
+		if x, ok := x.Kind.(*ServerMessage_Setting); ok {
+			return x.Setting
+		}
+	}
+	return nil
+}
+
 func (x *ServerMessage) GetTraceparent() string {
 	if x != nil {
 		return x.Traceparent
@@ -487,6 +872,18 @@ type ServerMessage_Problem struct {
 	Problem *Problem `protobuf:"bytes,10,opt,name=problem,proto3,oneof"`
 }
 
+type ServerMessage_Done struct {
+	Done *Done `protobuf:"bytes,12,opt,name=done,proto3,oneof"`
+}
+
+type ServerMessage_Identity struct {
+	Identity *Identity `protobuf:"bytes,13,opt,name=identity,proto3,oneof"` // after Hello, and again when it changes
+}
+
+type ServerMessage_Setting struct {
+	Setting *topics.Setting `protobuf:"bytes,14,opt,name=setting,proto3,oneof"` // a layer that the patient's limits come from: layer/patient/…, layer/unit/…, with its version and author
+}
+
 func (*ServerMessage_Hello) isServerMessage_Kind() {}
 
 func (*ServerMessage_Snapshot) isServerMessage_Kind() {}
@@ -507,6 +904,12 @@ func (*ServerMessage_Heartbeat) isServerMessage_Kind() {}
 
 func (*ServerMessage_Problem) isServerMessage_Kind() {}
 
+func (*ServerMessage_Done) isServerMessage_Kind() {}
+
+func (*ServerMessage_Identity) isServerMessage_Kind() {}
+
+func (*ServerMessage_Setting) isServerMessage_Kind() {}
+
 // Hello is the first message.
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -520,7 +923,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_protocol_proto_msgTypes[5]
+	mi := &file_protocol_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -532,7 +935,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_proto_msgTypes[5]
+	mi := &file_protocol_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -545,7 +948,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_protocol_proto_rawDescGZIP(), []int{5}
+	return file_protocol_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Hello) GetSite() string {
@@ -593,7 +996,7 @@ type Bed struct {
 
 func (x *Bed) Reset() {
 	*x = Bed{}
-	mi := &file_protocol_proto_msgTypes[6]
+	mi := &file_protocol_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -605,7 +1008,7 @@ func (x *Bed) String() string {
 func (*Bed) ProtoMessage() {}
 
 func (x *Bed) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_proto_msgTypes[6]
+	mi := &file_protocol_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -618,7 +1021,7 @@ func (x *Bed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bed.ProtoReflect.Descriptor instead.
 func (*Bed) Descriptor() ([]byte, []int) {
-	return file_protocol_proto_rawDescGZIP(), []int{6}
+	return file_protocol_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Bed) GetPatient() string {
@@ -693,7 +1096,7 @@ type Snapshot struct {
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_protocol_proto_msgTypes[7]
+	mi := &file_protocol_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -705,7 +1108,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_proto_msgTypes[7]
+	mi := &file_protocol_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +1121,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_protocol_proto_rawDescGZIP(), []int{7}
+	return file_protocol_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Snapshot) GetBed() *Bed {
@@ -783,7 +1186,7 @@ type Dropped struct {
 
 func (x *Dropped) Reset() {
 	*x = Dropped{}
-	mi := &file_protocol_proto_msgTypes[8]
+	mi := &file_protocol_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -795,7 +1198,7 @@ func (x *Dropped) String() string {
 func (*Dropped) ProtoMessage() {}
 
 func (x *Dropped) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_proto_msgTypes[8]
+	mi := &file_protocol_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -808,7 +1211,7 @@ func (x *Dropped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dropped.ProtoReflect.Descriptor instead.
 func (*Dropped) Descriptor() ([]byte, []int) {
-	return file_protocol_proto_rawDescGZIP(), []int{8}
+	return file_protocol_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Dropped) GetPatient() string {
@@ -850,7 +1253,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_protocol_proto_msgTypes[9]
+	mi := &file_protocol_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +1265,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_proto_msgTypes[9]
+	mi := &file_protocol_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +1278,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_protocol_proto_rawDescGZIP(), []int{9}
+	return file_protocol_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Heartbeat) GetServerTimeUs() int64 {
@@ -904,7 +1307,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_protocol_proto_msgTypes[10]
+	mi := &file_protocol_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +1319,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_proto_msgTypes[10]
+	mi := &file_protocol_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +1332,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_protocol_proto_rawDescGZIP(), []int{10}
+	return file_protocol_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Problem) GetId() uint64 {
@@ -957,12 +1360,14 @@ var File_protocol_proto protoreflect.FileDescriptor
 
 const file_protocol_proto_rawDesc = "" +
 	"\n" +
-	"\x0eprotocol.proto\x12\fheartwire.v1\x1a\falarms.proto\x1a\x11annotations.proto\x1a\vchart.proto\x1a\fframes.proto\x1a\flimits.proto\"\xcc\x01\n" +
+	"\x0eprotocol.proto\x12\fheartwire.v1\x1a\falarms.proto\x1a\x11annotations.proto\x1a\vchart.proto\x1a\fframes.proto\x1a\flimits.proto\x1a\x0eregistry.proto\"\x9a\x02\n" +
 	"\rClientMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x127\n" +
 	"\tsubscribe\x18\x02 \x01(\v2\x17.heartwire.v1.SubscribeH\x00R\tsubscribe\x12=\n" +
 	"\vunsubscribe\x18\x03 \x01(\v2\x19.heartwire.v1.UnsubscribeH\x00R\vunsubscribe\x12+\n" +
-	"\x05sound\x18\x04 \x01(\v2\x13.heartwire.v1.SoundH\x00R\x05soundB\x06\n" +
+	"\x05sound\x18\x04 \x01(\v2\x13.heartwire.v1.SoundH\x00R\x05sound\x12%\n" +
+	"\x03act\x18\x05 \x01(\v2\x11.heartwire.v1.ActH\x00R\x03act\x12%\n" +
+	"\x03ask\x18\x06 \x01(\v2\x11.heartwire.v1.AskH\x00R\x03askB\x06\n" +
 	"\x04kind\"Q\n" +
 	"\tSubscribe\x12\x1a\n" +
 	"\bpatients\x18\x01 \x03(\tR\bpatients\x12\x10\n" +
@@ -972,7 +1377,28 @@ const file_protocol_proto_rawDesc = "" +
 	"\bpatients\x18\x01 \x03(\tR\bpatients\x12\x10\n" +
 	"\x03all\x18\x02 \x01(\bR\x03all\"\x17\n" +
 	"\x05Sound\x12\x0e\n" +
-	"\x02on\x18\x01 \x01(\bR\x02on\"\xa5\x04\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\"\x8a\x01\n" +
+	"\x03Act\x12\x18\n" +
+	"\apatient\x18\x01 \x01(\tR\apatient\x12.\n" +
+	"\x06answer\x18\x02 \x01(\v2\x14.heartwire.v1.AnswerH\x00R\x06answer\x121\n" +
+	"\astandby\x18\x03 \x01(\v2\x15.heartwire.v1.StandbyH\x00R\astandbyB\x06\n" +
+	"\x04kind\"\x90\x01\n" +
+	"\x03Ask\x12)\n" +
+	"\x05layer\x18\x01 \x01(\v2\x13.heartwire.v1.LayerR\x05layer\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1f\n" +
+	"\bexpected\x18\x03 \x01(\x04H\x00R\bexpected\x88\x01\x01\x12\x18\n" +
+	"\arequest\x18\x04 \x01(\tR\arequestB\v\n" +
+	"\t_expected\"\x88\x01\n" +
+	"\x04Done\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x125\n" +
+	"\x06answer\x18\x02 \x01(\v2\x1b.heartwire.v1.AnswerOutcomeH\x00R\x06answer\x121\n" +
+	"\asetting\x18\x03 \x01(\v2\x15.heartwire.v1.OutcomeH\x00R\asettingB\x06\n" +
+	"\x04kind\"r\n" +
+	"\bIdentity\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x14\n" +
+	"\x05roles\x18\x02 \x03(\tR\x05roles\x12\x14\n" +
+	"\x05units\x18\x03 \x03(\tR\x05units\x12 \n" +
+	"\vpermissions\x18\x04 \x03(\tR\vpermissions\"\xb8\x05\n" +
 	"\rServerMessage\x12+\n" +
 	"\x05hello\x18\x01 \x01(\v2\x13.heartwire.v1.HelloH\x00R\x05hello\x124\n" +
 	"\bsnapshot\x18\x02 \x01(\v2\x16.heartwire.v1.SnapshotH\x00R\bsnapshot\x12+\n" +
@@ -986,7 +1412,10 @@ const file_protocol_proto_rawDesc = "" +
 	"\adropped\x18\b \x01(\v2\x15.heartwire.v1.DroppedH\x00R\adropped\x127\n" +
 	"\theartbeat\x18\t \x01(\v2\x17.heartwire.v1.HeartbeatH\x00R\theartbeat\x121\n" +
 	"\aproblem\x18\n" +
-	" \x01(\v2\x15.heartwire.v1.ProblemH\x00R\aproblem\x12 \n" +
+	" \x01(\v2\x15.heartwire.v1.ProblemH\x00R\aproblem\x12(\n" +
+	"\x04done\x18\f \x01(\v2\x12.heartwire.v1.DoneH\x00R\x04done\x124\n" +
+	"\bidentity\x18\r \x01(\v2\x16.heartwire.v1.IdentityH\x00R\bidentity\x121\n" +
+	"\asetting\x18\x0e \x01(\v2\x15.heartwire.v1.SettingH\x00R\asetting\x12 \n" +
 	"\vtraceparent\x18\v \x01(\tR\vtraceparentB\x06\n" +
 	"\x04kind\"o\n" +
 	"\x05Hello\x12\x12\n" +
@@ -1041,51 +1470,71 @@ func file_protocol_proto_rawDescGZIP() []byte {
 	return file_protocol_proto_rawDescData
 }
 
-var file_protocol_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_protocol_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_protocol_proto_goTypes = []any{
-	(*ClientMessage)(nil),     // 0: heartwire.v1.ClientMessage
-	(*Subscribe)(nil),         // 1: heartwire.v1.Subscribe
-	(*Unsubscribe)(nil),       // 2: heartwire.v1.Unsubscribe
-	(*Sound)(nil),             // 3: heartwire.v1.Sound
-	(*ServerMessage)(nil),     // 4: heartwire.v1.ServerMessage
-	(*Hello)(nil),             // 5: heartwire.v1.Hello
-	(*Bed)(nil),               // 6: heartwire.v1.Bed
-	(*Snapshot)(nil),          // 7: heartwire.v1.Snapshot
-	(*Dropped)(nil),           // 8: heartwire.v1.Dropped
-	(*Heartbeat)(nil),         // 9: heartwire.v1.Heartbeat
-	(*Problem)(nil),           // 10: heartwire.v1.Problem
-	(*topics.Frame)(nil),      // 11: heartwire.v1.Frame
-	(*topics.Annotation)(nil), // 12: heartwire.v1.Annotation
-	(*topics.Chart)(nil),      // 13: heartwire.v1.Chart
-	(*topics.Alarm)(nil),      // 14: heartwire.v1.Alarm
-	(*topics.Limits)(nil),     // 15: heartwire.v1.Limits
+	(*ClientMessage)(nil),        // 0: heartwire.v1.ClientMessage
+	(*Subscribe)(nil),            // 1: heartwire.v1.Subscribe
+	(*Unsubscribe)(nil),          // 2: heartwire.v1.Unsubscribe
+	(*Sound)(nil),                // 3: heartwire.v1.Sound
+	(*Act)(nil),                  // 4: heartwire.v1.Act
+	(*Ask)(nil),                  // 5: heartwire.v1.Ask
+	(*Done)(nil),                 // 6: heartwire.v1.Done
+	(*Identity)(nil),             // 7: heartwire.v1.Identity
+	(*ServerMessage)(nil),        // 8: heartwire.v1.ServerMessage
+	(*Hello)(nil),                // 9: heartwire.v1.Hello
+	(*Bed)(nil),                  // 10: heartwire.v1.Bed
+	(*Snapshot)(nil),             // 11: heartwire.v1.Snapshot
+	(*Dropped)(nil),              // 12: heartwire.v1.Dropped
+	(*Heartbeat)(nil),            // 13: heartwire.v1.Heartbeat
+	(*Problem)(nil),              // 14: heartwire.v1.Problem
+	(*topics.Answer)(nil),        // 15: heartwire.v1.Answer
+	(*topics.Standby)(nil),       // 16: heartwire.v1.Standby
+	(*topics.Layer)(nil),         // 17: heartwire.v1.Layer
+	(*topics.AnswerOutcome)(nil), // 18: heartwire.v1.AnswerOutcome
+	(*topics.Outcome)(nil),       // 19: heartwire.v1.Outcome
+	(*topics.Frame)(nil),         // 20: heartwire.v1.Frame
+	(*topics.Annotation)(nil),    // 21: heartwire.v1.Annotation
+	(*topics.Chart)(nil),         // 22: heartwire.v1.Chart
+	(*topics.Alarm)(nil),         // 23: heartwire.v1.Alarm
+	(*topics.Setting)(nil),       // 24: heartwire.v1.Setting
+	(*topics.Limits)(nil),        // 25: heartwire.v1.Limits
 }
 var file_protocol_proto_depIdxs = []int32{
 	1,  // 0: heartwire.v1.ClientMessage.subscribe:type_name -> heartwire.v1.Subscribe
 	2,  // 1: heartwire.v1.ClientMessage.unsubscribe:type_name -> heartwire.v1.Unsubscribe
 	3,  // 2: heartwire.v1.ClientMessage.sound:type_name -> heartwire.v1.Sound
-	5,  // 3: heartwire.v1.ServerMessage.hello:type_name -> heartwire.v1.Hello
-	7,  // 4: heartwire.v1.ServerMessage.snapshot:type_name -> heartwire.v1.Snapshot
-	11, // 5: heartwire.v1.ServerMessage.frame:type_name -> heartwire.v1.Frame
-	12, // 6: heartwire.v1.ServerMessage.annotation:type_name -> heartwire.v1.Annotation
-	13, // 7: heartwire.v1.ServerMessage.chart:type_name -> heartwire.v1.Chart
-	14, // 8: heartwire.v1.ServerMessage.alarm:type_name -> heartwire.v1.Alarm
-	6,  // 9: heartwire.v1.ServerMessage.bed:type_name -> heartwire.v1.Bed
-	8,  // 10: heartwire.v1.ServerMessage.dropped:type_name -> heartwire.v1.Dropped
-	9,  // 11: heartwire.v1.ServerMessage.heartbeat:type_name -> heartwire.v1.Heartbeat
-	10, // 12: heartwire.v1.ServerMessage.problem:type_name -> heartwire.v1.Problem
-	6,  // 13: heartwire.v1.Snapshot.bed:type_name -> heartwire.v1.Bed
-	11, // 14: heartwire.v1.Snapshot.frames:type_name -> heartwire.v1.Frame
-	12, // 15: heartwire.v1.Snapshot.annotations:type_name -> heartwire.v1.Annotation
-	13, // 16: heartwire.v1.Snapshot.second:type_name -> heartwire.v1.Chart
-	15, // 17: heartwire.v1.Snapshot.limits:type_name -> heartwire.v1.Limits
-	14, // 18: heartwire.v1.Snapshot.alarms:type_name -> heartwire.v1.Alarm
-	14, // 19: heartwire.v1.Snapshot.silence:type_name -> heartwire.v1.Alarm
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	4,  // 3: heartwire.v1.ClientMessage.act:type_name -> heartwire.v1.Act
+	5,  // 4: heartwire.v1.ClientMessage.ask:type_name -> heartwire.v1.Ask
+	15, // 5: heartwire.v1.Act.answer:type_name -> heartwire.v1.Answer
+	16, // 6: heartwire.v1.Act.standby:type_name -> heartwire.v1.Standby
+	17, // 7: heartwire.v1.Ask.layer:type_name -> heartwire.v1.Layer
+	18, // 8: heartwire.v1.Done.answer:type_name -> heartwire.v1.AnswerOutcome
+	19, // 9: heartwire.v1.Done.setting:type_name -> heartwire.v1.Outcome
+	9,  // 10: heartwire.v1.ServerMessage.hello:type_name -> heartwire.v1.Hello
+	11, // 11: heartwire.v1.ServerMessage.snapshot:type_name -> heartwire.v1.Snapshot
+	20, // 12: heartwire.v1.ServerMessage.frame:type_name -> heartwire.v1.Frame
+	21, // 13: heartwire.v1.ServerMessage.annotation:type_name -> heartwire.v1.Annotation
+	22, // 14: heartwire.v1.ServerMessage.chart:type_name -> heartwire.v1.Chart
+	23, // 15: heartwire.v1.ServerMessage.alarm:type_name -> heartwire.v1.Alarm
+	10, // 16: heartwire.v1.ServerMessage.bed:type_name -> heartwire.v1.Bed
+	12, // 17: heartwire.v1.ServerMessage.dropped:type_name -> heartwire.v1.Dropped
+	13, // 18: heartwire.v1.ServerMessage.heartbeat:type_name -> heartwire.v1.Heartbeat
+	14, // 19: heartwire.v1.ServerMessage.problem:type_name -> heartwire.v1.Problem
+	6,  // 20: heartwire.v1.ServerMessage.done:type_name -> heartwire.v1.Done
+	7,  // 21: heartwire.v1.ServerMessage.identity:type_name -> heartwire.v1.Identity
+	24, // 22: heartwire.v1.ServerMessage.setting:type_name -> heartwire.v1.Setting
+	10, // 23: heartwire.v1.Snapshot.bed:type_name -> heartwire.v1.Bed
+	20, // 24: heartwire.v1.Snapshot.frames:type_name -> heartwire.v1.Frame
+	21, // 25: heartwire.v1.Snapshot.annotations:type_name -> heartwire.v1.Annotation
+	22, // 26: heartwire.v1.Snapshot.second:type_name -> heartwire.v1.Chart
+	25, // 27: heartwire.v1.Snapshot.limits:type_name -> heartwire.v1.Limits
+	23, // 28: heartwire.v1.Snapshot.alarms:type_name -> heartwire.v1.Alarm
+	23, // 29: heartwire.v1.Snapshot.silence:type_name -> heartwire.v1.Alarm
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_protocol_proto_init() }
@@ -1097,8 +1546,19 @@ func file_protocol_proto_init() {
 		(*ClientMessage_Subscribe)(nil),
 		(*ClientMessage_Unsubscribe)(nil),
 		(*ClientMessage_Sound)(nil),
+		(*ClientMessage_Act)(nil),
+		(*ClientMessage_Ask)(nil),
 	}
 	file_protocol_proto_msgTypes[4].OneofWrappers = []any{
+		(*Act_Answer)(nil),
+		(*Act_Standby)(nil),
+	}
+	file_protocol_proto_msgTypes[5].OneofWrappers = []any{}
+	file_protocol_proto_msgTypes[6].OneofWrappers = []any{
+		(*Done_Answer)(nil),
+		(*Done_Setting)(nil),
+	}
+	file_protocol_proto_msgTypes[8].OneofWrappers = []any{
 		(*ServerMessage_Hello)(nil),
 		(*ServerMessage_Snapshot)(nil),
 		(*ServerMessage_Frame)(nil),
@@ -1109,6 +1569,9 @@ func file_protocol_proto_init() {
 		(*ServerMessage_Dropped)(nil),
 		(*ServerMessage_Heartbeat)(nil),
 		(*ServerMessage_Problem)(nil),
+		(*ServerMessage_Done)(nil),
+		(*ServerMessage_Identity)(nil),
+		(*ServerMessage_Setting)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1116,7 +1579,7 @@ func file_protocol_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protocol_proto_rawDesc), len(file_protocol_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -4,23 +4,25 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Alarm } from "./alarms_pb";
+import type { Alarm, AnswerOutcome } from "./alarms_pb";
 import { file_alarms } from "./alarms_pb";
 import type { Annotation } from "./annotations_pb";
 import { file_annotations } from "./annotations_pb";
-import type { Chart } from "./chart_pb";
+import type { Answer, Chart, Standby } from "./chart_pb";
 import { file_chart } from "./chart_pb";
 import type { Frame } from "./frames_pb";
 import { file_frames } from "./frames_pb";
 import type { Limits } from "./limits_pb";
 import { file_limits } from "./limits_pb";
+import type { Layer, Outcome, Setting } from "./registry_pb";
+import { file_registry } from "./registry_pb";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file protocol.proto.
  */
 export const file_protocol: GenFile = /*@__PURE__*/
-  fileDesc("Cg5wcm90b2NvbC5wcm90bxIMaGVhcnR3aXJlLnYxIqkBCg1DbGllbnRNZXNzYWdlEgoKAmlkGAEgASgEEiwKCXN1YnNjcmliZRgCIAEoCzIXLmhlYXJ0d2lyZS52MS5TdWJzY3JpYmVIABIwCgt1bnN1YnNjcmliZRgDIAEoCzIZLmhlYXJ0d2lyZS52MS5VbnN1YnNjcmliZUgAEiQKBXNvdW5kGAQgASgLMhMuaGVhcnR3aXJlLnYxLlNvdW5kSABCBgoEa2luZCI6CglTdWJzY3JpYmUSEAoIcGF0aWVudHMYASADKAkSCwoDYWxsGAIgASgIEg4KBnRvcGljcxgDIAMoCSIsCgtVbnN1YnNjcmliZRIQCghwYXRpZW50cxgBIAMoCRILCgNhbGwYAiABKAgiEwoFU291bmQSCgoCb24YASABKAgixAMKDVNlcnZlck1lc3NhZ2USJAoFaGVsbG8YASABKAsyEy5oZWFydHdpcmUudjEuSGVsbG9IABIqCghzbmFwc2hvdBgCIAEoCzIWLmhlYXJ0d2lyZS52MS5TbmFwc2hvdEgAEiQKBWZyYW1lGAMgASgLMhMuaGVhcnR3aXJlLnYxLkZyYW1lSAASLgoKYW5ub3RhdGlvbhgEIAEoCzIYLmhlYXJ0d2lyZS52MS5Bbm5vdGF0aW9uSAASJAoFY2hhcnQYBSABKAsyEy5oZWFydHdpcmUudjEuQ2hhcnRIABIkCgVhbGFybRgGIAEoCzITLmhlYXJ0d2lyZS52MS5BbGFybUgAEiAKA2JlZBgHIAEoCzIRLmhlYXJ0d2lyZS52MS5CZWRIABIoCgdkcm9wcGVkGAggASgLMhUuaGVhcnR3aXJlLnYxLkRyb3BwZWRIABIsCgloZWFydGJlYXQYCSABKAsyFy5oZWFydHdpcmUudjEuSGVhcnRiZWF0SAASKAoHcHJvYmxlbRgKIAEoCzIVLmhlYXJ0d2lyZS52MS5Qcm9ibGVtSAASEwoLdHJhY2VwYXJlbnQYCyABKAlCBgoEa2luZCJMCgVIZWxsbxIMCgRzaXRlGAEgASgJEg4KBm5vdGljZRgCIAEoCRIWCg5zZXJ2ZXJfdGltZV91cxgDIAEoAxINCgVidWlsZBgEIAEoCSKHAQoDQmVkEg8KB3BhdGllbnQYASABKAkSDAoEdW5pdBgCIAEoCRILCgNiZWQYAyABKAkSDQoFYWxpYXMYBCABKAkSEgoKdW5hc3NpZ25lZBgFIAEoCBIOCgZkZXZpY2UYBiABKAkSEgoKZGlzY2hhcmdlZBgHIAEoCBINCgVwYWNlZBgIIAEoCCKUAgoIU25hcHNob3QSHgoDYmVkGAEgASgLMhEuaGVhcnR3aXJlLnYxLkJlZBIjCgZmcmFtZXMYAiADKAsyEy5oZWFydHdpcmUudjEuRnJhbWUSLQoLYW5ub3RhdGlvbnMYAyADKAsyGC5oZWFydHdpcmUudjEuQW5ub3RhdGlvbhIjCgZzZWNvbmQYBCABKAsyEy5oZWFydHdpcmUudjEuQ2hhcnQSJAoGbGltaXRzGAUgASgLMhQuaGVhcnR3aXJlLnYxLkxpbWl0cxIjCgZhbGFybXMYBiADKAsyEy5oZWFydHdpcmUudjEuQWxhcm0SJAoHc2lsZW5jZRgHIAEoCzITLmhlYXJ0d2lyZS52MS5BbGFybSJPCgdEcm9wcGVkEg8KB3BhdGllbnQYASABKAkSDgoGZnJhbWVzGAIgASgNEhMKC2Fubm90YXRpb25zGAMgASgNEg4KBmNoYXJ0cxgEIAEoDSI4CglIZWFydGJlYXQSFgoOc2VydmVyX3RpbWVfdXMYASABKAMSEwoLZGVjaXNpb25fdXMYAiABKAMiMQoHUHJvYmxlbRIKCgJpZBgBIAEoBBIMCgRjb2RlGAIgASgJEgwKBHRleHQYAyABKAlCGVoXaGVhcnR3aXJlL3NpbmtzL2dhdGV3YXliBnByb3RvMw", [file_alarms, file_annotations, file_chart, file_frames, file_limits]);
+  fileDesc("Cg5wcm90b2NvbC5wcm90bxIMaGVhcnR3aXJlLnYxIu0BCg1DbGllbnRNZXNzYWdlEgoKAmlkGAEgASgEEiwKCXN1YnNjcmliZRgCIAEoCzIXLmhlYXJ0d2lyZS52MS5TdWJzY3JpYmVIABIwCgt1bnN1YnNjcmliZRgDIAEoCzIZLmhlYXJ0d2lyZS52MS5VbnN1YnNjcmliZUgAEiQKBXNvdW5kGAQgASgLMhMuaGVhcnR3aXJlLnYxLlNvdW5kSAASIAoDYWN0GAUgASgLMhEuaGVhcnR3aXJlLnYxLkFjdEgAEiAKA2FzaxgGIAEoCzIRLmhlYXJ0d2lyZS52MS5Bc2tIAEIGCgRraW5kIjoKCVN1YnNjcmliZRIQCghwYXRpZW50cxgBIAMoCRILCgNhbGwYAiABKAgSDgoGdG9waWNzGAMgAygJIiwKC1Vuc3Vic2NyaWJlEhAKCHBhdGllbnRzGAEgAygJEgsKA2FsbBgCIAEoCCITCgVTb3VuZBIKCgJvbhgBIAEoCCJwCgNBY3QSDwoHcGF0aWVudBgBIAEoCRImCgZhbnN3ZXIYAiABKAsyFC5oZWFydHdpcmUudjEuQW5zd2VySAASKAoHc3RhbmRieRgDIAEoCzIVLmhlYXJ0d2lyZS52MS5TdGFuZGJ5SABCBgoEa2luZCJuCgNBc2sSIgoFbGF5ZXIYASABKAsyEy5oZWFydHdpcmUudjEuTGF5ZXISDgoGcmVhc29uGAIgASgJEhUKCGV4cGVjdGVkGAMgASgESACIAQESDwoHcmVxdWVzdBgEIAEoCUILCglfZXhwZWN0ZWQicwoERG9uZRIKCgJpZBgBIAEoBBItCgZhbnN3ZXIYAiABKAsyGy5oZWFydHdpcmUudjEuQW5zd2VyT3V0Y29tZUgAEigKB3NldHRpbmcYAyABKAsyFS5oZWFydHdpcmUudjEuT3V0Y29tZUgAQgYKBGtpbmQiTgoISWRlbnRpdHkSDwoHYWNjb3VudBgBIAEoCRINCgVyb2xlcxgCIAMoCRINCgV1bml0cxgDIAMoCRITCgtwZXJtaXNzaW9ucxgEIAMoCSK+BAoNU2VydmVyTWVzc2FnZRIkCgVoZWxsbxgBIAEoCzITLmhlYXJ0d2lyZS52MS5IZWxsb0gAEioKCHNuYXBzaG90GAIgASgLMhYuaGVhcnR3aXJlLnYxLlNuYXBzaG90SAASJAoFZnJhbWUYAyABKAsyEy5oZWFydHdpcmUudjEuRnJhbWVIABIuCgphbm5vdGF0aW9uGAQgASgLMhguaGVhcnR3aXJlLnYxLkFubm90YXRpb25IABIkCgVjaGFydBgFIAEoCzITLmhlYXJ0d2lyZS52MS5DaGFydEgAEiQKBWFsYXJtGAYgASgLMhMuaGVhcnR3aXJlLnYxLkFsYXJtSAASIAoDYmVkGAcgASgLMhEuaGVhcnR3aXJlLnYxLkJlZEgAEigKB2Ryb3BwZWQYCCABKAsyFS5oZWFydHdpcmUudjEuRHJvcHBlZEgAEiwKCWhlYXJ0YmVhdBgJIAEoCzIXLmhlYXJ0d2lyZS52MS5IZWFydGJlYXRIABIoCgdwcm9ibGVtGAogASgLMhUuaGVhcnR3aXJlLnYxLlByb2JsZW1IABIiCgRkb25lGAwgASgLMhIuaGVhcnR3aXJlLnYxLkRvbmVIABIqCghpZGVudGl0eRgNIAEoCzIWLmhlYXJ0d2lyZS52MS5JZGVudGl0eUgAEigKB3NldHRpbmcYDiABKAsyFS5oZWFydHdpcmUudjEuU2V0dGluZ0gAEhMKC3RyYWNlcGFyZW50GAsgASgJQgYKBGtpbmQiTAoFSGVsbG8SDAoEc2l0ZRgBIAEoCRIOCgZub3RpY2UYAiABKAkSFgoOc2VydmVyX3RpbWVfdXMYAyABKAMSDQoFYnVpbGQYBCABKAkihwEKA0JlZBIPCgdwYXRpZW50GAEgASgJEgwKBHVuaXQYAiABKAkSCwoDYmVkGAMgASgJEg0KBWFsaWFzGAQgASgJEhIKCnVuYXNzaWduZWQYBSABKAgSDgoGZGV2aWNlGAYgASgJEhIKCmRpc2NoYXJnZWQYByABKAgSDQoFcGFjZWQYCCABKAgilAIKCFNuYXBzaG90Eh4KA2JlZBgBIAEoCzIRLmhlYXJ0d2lyZS52MS5CZWQSIwoGZnJhbWVzGAIgAygLMhMuaGVhcnR3aXJlLnYxLkZyYW1lEi0KC2Fubm90YXRpb25zGAMgAygLMhguaGVhcnR3aXJlLnYxLkFubm90YXRpb24SIwoGc2Vjb25kGAQgASgLMhMuaGVhcnR3aXJlLnYxLkNoYXJ0EiQKBmxpbWl0cxgFIAEoCzIULmhlYXJ0d2lyZS52MS5MaW1pdHMSIwoGYWxhcm1zGAYgAygLMhMuaGVhcnR3aXJlLnYxLkFsYXJtEiQKB3NpbGVuY2UYByABKAsyEy5oZWFydHdpcmUudjEuQWxhcm0iTwoHRHJvcHBlZBIPCgdwYXRpZW50GAEgASgJEg4KBmZyYW1lcxgCIAEoDRITCgthbm5vdGF0aW9ucxgDIAEoDRIOCgZjaGFydHMYBCABKA0iOAoJSGVhcnRiZWF0EhYKDnNlcnZlcl90aW1lX3VzGAEgASgDEhMKC2RlY2lzaW9uX3VzGAIgASgDIjEKB1Byb2JsZW0SCgoCaWQYASABKAQSDAoEY29kZRgCIAEoCRIMCgR0ZXh0GAMgASgJQhlaF2hlYXJ0d2lyZS9zaW5rcy9nYXRld2F5YgZwcm90bzM", [file_alarms, file_annotations, file_chart, file_frames, file_limits, file_registry]);
 
 /**
  * ClientMessage is what a client sends.
@@ -56,6 +58,18 @@ export type ClientMessage = Message<"heartwire.v1.ClientMessage"> & {
      */
     value: Sound;
     case: "sound";
+  } | {
+    /**
+     * @generated from field: heartwire.v1.Act act = 5;
+     */
+    value: Act;
+    case: "act";
+  } | {
+    /**
+     * @generated from field: heartwire.v1.Ask ask = 6;
+     */
+    value: Ask;
+    case: "ask";
   } | { case: undefined; value?: undefined };
 };
 
@@ -144,6 +158,165 @@ export const SoundSchema: GenMessage<Sound> = /*@__PURE__*/
   messageDesc(file_protocol, 3);
 
 /**
+ * Act is what somebody does about a patient's alarms. It is answered by one Done
+ * when the outcome has been read back from the log. Person, channel and time are
+ * filled in by the gateway: they are those of the connection's account.
+ *
+ * @generated from message heartwire.v1.Act
+ */
+export type Act = Message<"heartwire.v1.Act"> & {
+  /**
+   * key
+   *
+   * @generated from field: string patient = 1;
+   */
+  patient: string;
+
+  /**
+   * @generated from oneof heartwire.v1.Act.kind
+   */
+  kind: {
+    /**
+     * @generated from field: heartwire.v1.Answer answer = 2;
+     */
+    value: Answer;
+    case: "answer";
+  } | {
+    /**
+     * @generated from field: heartwire.v1.Standby standby = 3;
+     */
+    value: Standby;
+    case: "standby";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message heartwire.v1.Act.
+ * Use `create(ActSchema)` to create a new message.
+ */
+export const ActSchema: GenMessage<Act> = /*@__PURE__*/
+  messageDesc(file_protocol, 4);
+
+/**
+ * Ask is a wish about limits: the whole of a patient's or a unit's Layer, against the
+ * version that was seen. It is answered by one Done.
+ *
+ * @generated from message heartwire.v1.Ask
+ */
+export type Ask = Message<"heartwire.v1.Ask"> & {
+  /**
+   * @generated from field: heartwire.v1.Layer layer = 1;
+   */
+  layer?: Layer | undefined;
+
+  /**
+   * a code
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * version of the layer that was seen; absent: there was none
+   *
+   * @generated from field: optional uint64 expected = 3;
+   */
+  expected?: bigint | undefined;
+
+  /**
+   * an id chosen by the client; a repeat has no second effect
+   *
+   * @generated from field: string request = 4;
+   */
+  request: string;
+};
+
+/**
+ * Describes the message heartwire.v1.Ask.
+ * Use `create(AskSchema)` to create a new message.
+ */
+export const AskSchema: GenMessage<Ask> = /*@__PURE__*/
+  messageDesc(file_protocol, 5);
+
+/**
+ * Done answers an Act or an Ask, refusals among them.
+ *
+ * @generated from message heartwire.v1.Done
+ */
+export type Done = Message<"heartwire.v1.Done"> & {
+  /**
+   * of the ClientMessage
+   *
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * @generated from oneof heartwire.v1.Done.kind
+   */
+  kind: {
+    /**
+     * @generated from field: heartwire.v1.AnswerOutcome answer = 2;
+     */
+    value: AnswerOutcome;
+    case: "answer";
+  } | {
+    /**
+     * @generated from field: heartwire.v1.Outcome setting = 3;
+     */
+    value: Outcome;
+    case: "setting";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message heartwire.v1.Done.
+ * Use `create(DoneSchema)` to create a new message.
+ */
+export const DoneSchema: GenMessage<Done> = /*@__PURE__*/
+  messageDesc(file_protocol, 6);
+
+/**
+ * Identity is who the connection is, and what may be done by it.
+ *
+ * @generated from message heartwire.v1.Identity
+ */
+export type Identity = Message<"heartwire.v1.Identity"> & {
+  /**
+   * empty: nobody; all is to be seen and nothing to be done
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * @generated from field: repeated string roles = 2;
+   */
+  roles: string[];
+
+  /**
+   * *: all
+   *
+   * @generated from field: repeated string units = 3;
+   */
+  units: string[];
+
+  /**
+   * see, act, limits, rules, admin
+   *
+   * @generated from field: repeated string permissions = 4;
+   */
+  permissions: string[];
+};
+
+/**
+ * Describes the message heartwire.v1.Identity.
+ * Use `create(IdentitySchema)` to create a new message.
+ */
+export const IdentitySchema: GenMessage<Identity> = /*@__PURE__*/
+  messageDesc(file_protocol, 7);
+
+/**
  * ServerMessage is what a client receives.
  *
  * @generated from message heartwire.v1.ServerMessage
@@ -212,6 +385,28 @@ export type ServerMessage = Message<"heartwire.v1.ServerMessage"> & {
      */
     value: Problem;
     case: "problem";
+  } | {
+    /**
+     * @generated from field: heartwire.v1.Done done = 12;
+     */
+    value: Done;
+    case: "done";
+  } | {
+    /**
+     * after Hello, and again when it changes
+     *
+     * @generated from field: heartwire.v1.Identity identity = 13;
+     */
+    value: Identity;
+    case: "identity";
+  } | {
+    /**
+     * a layer that the patient's limits come from: layer/patient/…, layer/unit/…, with its version and author
+     *
+     * @generated from field: heartwire.v1.Setting setting = 14;
+     */
+    value: Setting;
+    case: "setting";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -227,7 +422,7 @@ export type ServerMessage = Message<"heartwire.v1.ServerMessage"> & {
  * Use `create(ServerMessageSchema)` to create a new message.
  */
 export const ServerMessageSchema: GenMessage<ServerMessage> = /*@__PURE__*/
-  messageDesc(file_protocol, 4);
+  messageDesc(file_protocol, 8);
 
 /**
  * Hello is the first message.
@@ -263,7 +458,7 @@ export type Hello = Message<"heartwire.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
-  messageDesc(file_protocol, 5);
+  messageDesc(file_protocol, 9);
 
 /**
  * Bed is who a key is on the screen: aliases only.
@@ -319,7 +514,7 @@ export type Bed = Message<"heartwire.v1.Bed"> & {
  * Use `create(BedSchema)` to create a new message.
  */
 export const BedSchema: GenMessage<Bed> = /*@__PURE__*/
-  messageDesc(file_protocol, 6);
+  messageDesc(file_protocol, 10);
 
 /**
  * Snapshot is what is known of one patient now.
@@ -380,7 +575,7 @@ export type Snapshot = Message<"heartwire.v1.Snapshot"> & {
  * Use `create(SnapshotSchema)` to create a new message.
  */
 export const SnapshotSchema: GenMessage<Snapshot> = /*@__PURE__*/
-  messageDesc(file_protocol, 7);
+  messageDesc(file_protocol, 11);
 
 /**
  * Dropped says what this client missed because it read too slowly.
@@ -418,7 +613,7 @@ export type Dropped = Message<"heartwire.v1.Dropped"> & {
  * Use `create(DroppedSchema)` to create a new message.
  */
 export const DroppedSchema: GenMessage<Dropped> = /*@__PURE__*/
-  messageDesc(file_protocol, 8);
+  messageDesc(file_protocol, 12);
 
 /**
  * Heartbeat comes each second, data or not.
@@ -444,7 +639,7 @@ export type Heartbeat = Message<"heartwire.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_protocol, 9);
+  messageDesc(file_protocol, 13);
 
 /**
  * Problem is a refusal, in words.
@@ -475,5 +670,5 @@ export type Problem = Message<"heartwire.v1.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_protocol, 10);
+  messageDesc(file_protocol, 14);
 
