@@ -69,6 +69,10 @@ bench: ## 1,000 emulated patches on one real broker: CPU, latency, memory; HEART
 bench-stage: ## the engine on one real broker, and Kafka Streams beside it; needs a JDK; HEARTWIRE_BENCH_ARGS='--only windows'
 	go test -tags real -run '^$$' -bench Stage -benchtime 1x -timeout 90m ./test/bench
 
+.PHONY: bench-gateway
+bench-gateway: build ## what showing patients to 1,000 clients costs, and the centrifuge library beside it
+	for watchers in 40 4 1; do ./heartwire bench gateway --watchers $$watchers && (cd test/bench/centrifuge && go run . --watchers $$watchers); done
+
 .PHONY: generate
 generate: $(PAGE)/node_modules ## code from the Protobuf schemas, for Go and for the page
 	$(BUF) lint

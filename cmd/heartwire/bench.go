@@ -68,7 +68,7 @@ its own: what it writes stays there.`,
 	f.DurationVar(&b.warm, "warm", 20*time.Second, "load for so long before measuring")
 	f.DurationVar(&b.window, "for", time.Minute, "measure for so long")
 	f.BoolVar(&b.json, "json", false, "report in JSON")
-	cmd.AddCommand(a.benchStageCommand(), a.benchNodeCommand())
+	cmd.AddCommand(a.benchStageCommand(), a.benchGatewayCommand(), a.benchNodeCommand())
 	return cmd
 }
 
