@@ -191,3 +191,7 @@ const (
 	DefaultPauseS    = 120
 	DefaultPauseMaxS = 600
 )
+
+// AnswerWaitS is how long a HIGH alarm waits for an answer before it is the next
+// person's, in s (ALARMS, time budget).
+var AnswerWaitS = Span{60, 15, 300}

@@ -80,10 +80,11 @@ type Limits struct {
 	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // of settings, from which it was resolved
 	Limits        []*Limit               `protobuf:"bytes,3,rep,name=limits,proto3" json:"limits,omitempty"`
 	Restated      bool                   `protobuf:"varint,4,opt,name=restated,proto3" json:"restated,omitempty"`
-	Rules         []*Rule                `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`                              // those that people wrote; a Limit under its name says what is set over what the rule says itself
-	Profile       string                 `protobuf:"bytes,6,opt,name=profile,proto3" json:"profile,omitempty"`                          // adult, paediatric, post-surgery, paced, or one of the site's own
-	PauseS        float64                `protobuf:"fixed64,7,opt,name=pause_s,json=pauseS,proto3" json:"pause_s,omitempty"`            // how long a pause lasts when nobody says; 0: the default
-	PauseMaxS     float64                `protobuf:"fixed64,8,opt,name=pause_max_s,json=pauseMaxS,proto3" json:"pause_max_s,omitempty"` // and at most; 0: the default
+	Rules         []*Rule                `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`                                    // those that people wrote; a Limit under its name says what is set over what the rule says itself
+	Profile       string                 `protobuf:"bytes,6,opt,name=profile,proto3" json:"profile,omitempty"`                                // adult, paediatric, post-surgery, paced, or one of the site's own
+	PauseS        float64                `protobuf:"fixed64,7,opt,name=pause_s,json=pauseS,proto3" json:"pause_s,omitempty"`                  // how long a pause lasts when nobody says; 0: the default
+	PauseMaxS     float64                `protobuf:"fixed64,8,opt,name=pause_max_s,json=pauseMaxS,proto3" json:"pause_max_s,omitempty"`       // and at most; 0: the default
+	AnswerWaitS   float64                `protobuf:"fixed64,9,opt,name=answer_wait_s,json=answerWaitS,proto3" json:"answer_wait_s,omitempty"` // for which a HIGH alarm waits for an answer before it is the next person's; 0: the default
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -170,6 +171,13 @@ func (x *Limits) GetPauseS() float64 {
 func (x *Limits) GetPauseMaxS() float64 {
 	if x != nil {
 		return x.PauseMaxS
+	}
+	return 0
+}
+
+func (x *Limits) GetAnswerWaitS() float64 {
+	if x != nil {
+		return x.AnswerWaitS
 	}
 	return 0
 }
@@ -503,7 +511,7 @@ var File_limits_proto protoreflect.FileDescriptor
 
 const file_limits_proto_rawDesc = "" +
 	"\n" +
-	"\flimits.proto\x12\fheartwire.v1\"\xfc\x01\n" +
+	"\flimits.proto\x12\fheartwire.v1\"\xa0\x02\n" +
 	"\x06Limits\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12+\n" +
@@ -512,7 +520,8 @@ const file_limits_proto_rawDesc = "" +
 	"\x05rules\x18\x05 \x03(\v2\x12.heartwire.v1.RuleR\x05rules\x12\x18\n" +
 	"\aprofile\x18\x06 \x01(\tR\aprofile\x12\x17\n" +
 	"\apause_s\x18\a \x01(\x01R\x06pauseS\x12\x1e\n" +
-	"\vpause_max_s\x18\b \x01(\x01R\tpauseMaxS\"\x9f\x03\n" +
+	"\vpause_max_s\x18\b \x01(\x01R\tpauseMaxS\x12\"\n" +
+	"\ranswer_wait_s\x18\t \x01(\x01R\vanswerWaitS\"\x9f\x03\n" +
 	"\x05Limit\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x12\n" +

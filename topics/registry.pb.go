@@ -351,9 +351,10 @@ type Layer struct {
 	Profile       string                 `protobuf:"bytes,2,opt,name=profile,proto3" json:"profile,omitempty"` // that holds right beneath it; empty: none of its own
 	Limits        []*Limit               `protobuf:"bytes,3,rep,name=limits,proto3" json:"limits,omitempty"`   // each is whole: a rule's value, duration, hysteresis and all else come from one layer
 	Rules         []*Rule                `protobuf:"bytes,4,rep,name=rules,proto3" json:"rules,omitempty"`
-	LethalOff     []string               `protobuf:"bytes,5,rep,name=lethal_off,json=lethalOff,proto3" json:"lethal_off,omitempty"` // the lethal rules that this layer means to switch off, by name: without it that is refused
-	PauseS        float64                `protobuf:"fixed64,6,opt,name=pause_s,json=pauseS,proto3" json:"pause_s,omitempty"`        // how long a pause lasts when nobody says; of the site and units; 0: the layer's beneath
-	Gone          bool                   `protobuf:"varint,7,opt,name=gone,proto3" json:"gone,omitempty"`                           // said by the registry when a patient is discharged: the next stay begins without it
+	LethalOff     []string               `protobuf:"bytes,5,rep,name=lethal_off,json=lethalOff,proto3" json:"lethal_off,omitempty"`           // the lethal rules that this layer means to switch off, by name: without it that is refused
+	PauseS        float64                `protobuf:"fixed64,6,opt,name=pause_s,json=pauseS,proto3" json:"pause_s,omitempty"`                  // how long a pause lasts when nobody says; of the site and units; 0: the layer's beneath
+	Gone          bool                   `protobuf:"varint,7,opt,name=gone,proto3" json:"gone,omitempty"`                                     // said by the registry when a patient is discharged: the next stay begins without it
+	AnswerWaitS   float64                `protobuf:"fixed64,8,opt,name=answer_wait_s,json=answerWaitS,proto3" json:"answer_wait_s,omitempty"` // for which a HIGH alarm waits for an answer before it is the next person's; of the site and units; 0: the layer's beneath
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -435,6 +436,13 @@ func (x *Layer) GetGone() bool {
 		return x.Gone
 	}
 	return false
+}
+
+func (x *Layer) GetAnswerWaitS() float64 {
+	if x != nil {
+		return x.AnswerWaitS
+	}
+	return 0
 }
 
 // Bounds are what the site lets units and patients set. The site itself, and its
@@ -1248,7 +1256,7 @@ const file_registry_proto_rawDesc = "" +
 	"\tage_group\x18\x06 \x01(\x0e2\x16.heartwire.v1.AgeGroupR\bageGroup\x12\x1e\n" +
 	"\n" +
 	"discharged\x18\a \x01(\bR\n" +
-	"discharged\"\xd4\x01\n" +
+	"discharged\"\xf8\x01\n" +
 	"\x05Layer\x12\x0e\n" +
 	"\x02of\x18\x01 \x01(\tR\x02of\x12\x18\n" +
 	"\aprofile\x18\x02 \x01(\tR\aprofile\x12+\n" +
@@ -1257,7 +1265,8 @@ const file_registry_proto_rawDesc = "" +
 	"\n" +
 	"lethal_off\x18\x05 \x03(\tR\tlethalOff\x12\x17\n" +
 	"\apause_s\x18\x06 \x01(\x01R\x06pauseS\x12\x12\n" +
-	"\x04gone\x18\a \x01(\bR\x04gone\"U\n" +
+	"\x04gone\x18\a \x01(\bR\x04gone\x12\"\n" +
+	"\ranswer_wait_s\x18\b \x01(\x01R\vanswerWaitS\"U\n" +
 	"\x06Bounds\x12+\n" +
 	"\x06bounds\x18\x01 \x03(\v2\x13.heartwire.v1.BoundR\x06bounds\x12\x1e\n" +
 	"\vpause_max_s\x18\x02 \x01(\x01R\tpauseMaxS\"]\n" +

@@ -26,7 +26,8 @@ somebody resets it.
 
 Three things are apart: whether an alarm's condition goes on, whether it is to be
 heard (ack, pause, resume), and who goes (accept, reject). To acknowledge is not
-to go: a HIGH alarm that nobody accepts within 60 s is said to be unanswered.
+to go: a HIGH alarm that nobody accepts within 60 s, or as
+long as the unit lets it wait (limits set --answer-wait), is said to be unanswered.
 
 ID is an alarm's id, or the first 6 characters of it or more. What is done is in
 the log with its account (--as); the first in the log wins, and who comes second

@@ -140,8 +140,8 @@ func limitsTable(out io.Writer, v *registry.View, of string, changed bool) error
 		return err
 	}
 	_, version := v.Layer(of)
-	fmt.Fprintf(out, "\n%s itself is at version %d. Profile: %s. A pause lasts %s, at most %s.\n",
-		of, version, force.Profile, seconds(force.PauseS), seconds(force.PauseMaxS))
+	fmt.Fprintf(out, "\n%s itself is at version %d. Profile: %s. A pause lasts %s, at most %s. A HIGH alarm waits %s for an answer.\n",
+		of, version, force.Profile, seconds(force.PauseS), seconds(force.PauseMaxS), seconds(force.AnswerWaitS))
 	return nil
 }
 
@@ -200,7 +200,7 @@ type layerChange struct {
 	lasts          time.Duration
 	expect         int64
 	lethal         []string
-	pause          time.Duration
+	pause, answer  time.Duration
 }
 
 func (c *layerChange) flags(cmd *cobra.Command) {

@@ -40,7 +40,7 @@ while the atria fibrillate. heartwire limits show lists the rules.`,
   heartwire limits set "unit/4 West" couplet=off hr.low=45,10s --pause 3m --reason policy
   heartwire limits set patient/p09 asystole=off --lethal-off asystole --reason comfort-care`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 && !cmd.Flags().Changed("pause") {
+			if len(args) == 1 && !cmd.Flags().Changed("pause") && !cmd.Flags().Changed("answer-wait") {
 				return fmt.Errorf("say what to set, as in hr.high=130,10s")
 			}
 			var expires int64
@@ -54,6 +54,9 @@ while the atria fibrillate. heartwire limits show lists the rules.`,
 				if cmd.Flags().Changed("pause") {
 					l.PauseS = c.pause.Seconds()
 				}
+				if cmd.Flags().Changed("answer-wait") {
+					l.AnswerWaitS = c.answer.Seconds()
+				}
 				return setLimits(v, l, args[1:], expires, c.lethal)
 			})
 		},
@@ -63,6 +66,7 @@ while the atria fibrillate. heartwire limits show lists the rules.`,
 	f.DurationVar(&c.lasts, "for", 0, "end by itself after this `time`, such as 12h; without it, until somebody changes it")
 	f.StringSliceVar(&c.lethal, "lethal-off", nil, "yes, switch off this lethal `rule`")
 	f.DurationVar(&c.pause, "pause", 0, "how long a pause of alarms lasts when nobody says, such as 2m; 0: as the layer beneath has it")
+	f.DurationVar(&c.answer, "answer-wait", 0, "how long a HIGH alarm waits for an answer before it is the next person's, 15s to 5m; 0: as the layer beneath has it")
 	return cmd
 }
 
@@ -163,7 +167,7 @@ func (a *app) limitsClearCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "clear OF [RULE...]", Short: "Take away what a layer says, so that the one beneath holds", Args: cobra.MinimumNArgs(1),
 		Long: `Clear takes away what a layer says of the rules that are named, or, where none is
-named, all that it says: limits, rules, its profile, its pause.`,
+named, all that it says: limits, rules, its profile, its pause, its wait.`,
 		Example: `  heartwire limits clear patient/p01 hr.high --reason correction
   heartwire limits clear patient/p01 --reason correction`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -178,7 +182,7 @@ named, all that it says: limits, rules, its profile, its pause.`,
 
 func clearLimits(l *topics.Layer, rules []string) ([]string, error) {
 	if len(rules) == 0 {
-		l.Limits, l.Rules, l.LethalOff, l.Profile, l.PauseS = nil, nil, nil, "", 0
+		l.Limits, l.Rules, l.LethalOff, l.Profile, l.PauseS, l.AnswerWaitS = nil, nil, nil, "", 0, 0
 		return nil, nil
 	}
 	for _, rule := range rules {

@@ -93,7 +93,10 @@ func putRules(l, file *topics.Layer) (names []string, err error) {
 	if file.GetPauseS() != 0 {
 		l.PauseS = file.GetPauseS()
 	}
-	if len(names) == 0 && file.GetProfile() == "" && file.GetPauseS() == 0 {
+	if file.GetAnswerWaitS() != 0 {
+		l.AnswerWaitS = file.GetAnswerWaitS()
+	}
+	if len(names) == 0 && file.GetProfile() == "" && file.GetPauseS() == 0 && file.GetAnswerWaitS() == 0 {
 		return nil, errors.New("the file says no rule and no limit")
 	}
 	return names, nil

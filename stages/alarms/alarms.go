@@ -34,7 +34,7 @@ import (
 // Name is the stage's name, and Version the version of its state's encoding.
 const (
 	Name    = "alarms"
-	Version = 4
+	Version = 5
 )
 
 const (
@@ -167,7 +167,7 @@ func (s *State) remind(i int, a *alarm, emit func(*topics.Alarm)) {
 		}
 		s.say(i, a, ch, emit)
 	}
-	if a.priority == topics.Priority_PRIORITY_HIGH && a.duty.waits() && s.time-a.duty.since >= answerWithin {
+	if a.priority == topics.Priority_PRIORITY_HIGH && a.duty.waits() && s.time-a.duty.since >= s.limits.answerWithin() {
 		a.duty.pass(dutyTime, "", s.time)
 		a.passed = a.version + 1
 		s.say(i, a, change{what: changeTimedOut}, emit)

@@ -51,6 +51,7 @@ func (l *limits) append(e *stages.Encoder, layers []*layer) {
 	e.Uint(l.version)
 	e.Int(int64(l.pause))
 	e.Int(int64(l.pauseMax))
+	e.Int(int64(l.wait))
 	n := 0
 	for i := range l.set {
 		if l.set[i] != defaults[i] {
@@ -66,7 +67,7 @@ func (l *limits) append(e *stages.Encoder, layers []*layer) {
 	}
 }
 
-func (l *limits) decode(d *stages.Decoder) []*layer {
+func (l *limits) decode(d *stages.Decoder, version uint32) []*layer {
 	var layers []*layer
 	for n := d.Len(5); n > 0; n-- {
 		layers = append(layers, &layer{d.String(), d.String(), d.String(), d.Int(), d.Int()})
@@ -76,6 +77,9 @@ func (l *limits) decode(d *stages.Decoder) []*layer {
 	}
 	all := *defaults
 	l.version, l.pause, l.pauseMax = d.Uint(), time.Duration(d.Int()), time.Duration(d.Int())
+	if l.wait = defaultWait; version > 4 {
+		l.wait = time.Duration(d.Int())
+	}
 	last := -1
 	for n := d.Len(4); n > 0; n-- {
 		i := ruleNamed(d.String())

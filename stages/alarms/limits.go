@@ -33,12 +33,14 @@ type limits struct {
 	force    *[ruleCount]limit // as it is judged by: what goes by another is worked out
 	pause    time.Duration     // when nobody says how long
 	pauseMax time.Duration
+	wait     time.Duration // of a HIGH alarm for an answer
 }
 
 var (
 	builtIns      = topics.BuiltIns()
 	defaults      = resolve(topics.DefaultLimits())
 	defaultsForce = defaults.inForce()
+	defaultWait   = seconds64(topics.AnswerWaitS.Default)
 )
 
 // set is a limit for each rule of the table.
@@ -129,11 +131,15 @@ func (s *State) limit(l *topics.Limits) error {
 	if err != nil {
 		return err
 	}
+	wait, err := answerWait(l)
+	if err != nil {
+		return err
+	}
 	free, err := s.rewrite(l, &layers)
 	if err != nil {
 		return err
 	}
-	s.limits = limits{version: l.GetVersion(), set: (*[ruleCount]limit)(&next), force: next.inForce(), pause: pause, pauseMax: most}
+	s.limits = limits{version: l.GetVersion(), set: (*[ruleCount]limit)(&next), force: next.inForce(), pause: pause, pauseMax: most, wait: wait}
 	s.free = free
 	s.compose()
 	return nil
@@ -194,6 +200,27 @@ func (l *limits) pauseOf(s float64) (time.Duration, code) {
 		return 0, codeTooLong
 	}
 	return seconds64(s), ""
+}
+
+// answerWait is how long a HIGH alarm waits for an answer.
+func answerWait(l *topics.Limits) (time.Duration, error) {
+	switch s := l.GetAnswerWaitS(); {
+	case s == 0:
+		return defaultWait, nil
+	case !topics.AnswerWaitS.Holds(s):
+		return 0, fmt.Errorf("a wait of %v s for an answer: want %v to %v", s, topics.AnswerWaitS.From, topics.AnswerWaitS.To)
+	default:
+		return seconds64(s), nil
+	}
+}
+
+// answerWithin is how long a HIGH alarm waits for an answer, from when it was
+// raised, or from the last who rejected it.
+func (l *limits) answerWithin() time.Duration {
+	if l.set == nil {
+		return defaultWait
+	}
+	return l.wait
 }
 
 // share finds the layer from which a limit comes among those that the set has named.

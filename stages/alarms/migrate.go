@@ -19,8 +19,8 @@ var before3 = [...]string{
 var before4 = [...]string{topics.RuleHRHigh, topics.RuleHRLow, topics.RuleAsystole, topics.RuleNoData, topics.RuleLeadOff}
 
 // migrate brings up a state of a version before. Versions 1 and 2 had a place
-// for each rule, and knew of no rhythm; 3 knew of nothing that people do. An
-// alarm that is open waits for an answer from now on.
+// for each rule, and knew of no rhythm; 3 knew of nothing that people do: an
+// alarm that is open waits for an answer from now on. 4 had one wait for all.
 func migrate(version uint32, state []byte) ([]byte, error) {
 	d := stages.NewDecoder(state)
 	var s State
@@ -56,6 +56,11 @@ func migrate(version uint32, state []byte) ([]byte, error) {
 		s.lostUs = d.Int()
 		s.decodeHeard(d)
 		s.quality = d.Float()
+	case 4:
+		if err := s.decode(d, version); err != nil {
+			return nil, err
+		}
+		return s.AppendBinary(nil)
 	default:
 		return nil, fmt.Errorf("there is no version %d", version)
 	}
@@ -88,7 +93,7 @@ func (s *State) decodeHead3(d *stages.Decoder) {
 		}
 	}
 	s.limits.set, s.limits.force = (*[ruleCount]limit)(&all), all.inForce()
-	s.limits.pause, s.limits.pauseMax = topics.DefaultPauseS*time.Second, topics.DefaultPauseMaxS*time.Second
+	s.limits.pause, s.limits.pauseMax, s.limits.wait = topics.DefaultPauseS*time.Second, topics.DefaultPauseMaxS*time.Second, defaultWait
 }
 
 // decode3 reads a condition of the versions up to 3, whose phases were idle,

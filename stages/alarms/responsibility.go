@@ -59,10 +59,6 @@ var dutyMoves = [duties][dutyEvents]dutyMove{
 	},
 }
 
-// A HIGH alarm must be answered within this time (ALARMS: 60 s, 15 to 300),
-// from when it was raised, or from the last who rejected it.
-const answerWithin = time.Minute
-
 // duty is the responsibility for one alarm.
 type duty struct {
 	is    dutyState

@@ -98,11 +98,15 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 
 // UnmarshalBinary reads what AppendBinary wrote.
 func (s *State) UnmarshalBinary(b []byte) error {
-	d := stages.NewDecoder(b)
+	return s.decode(stages.NewDecoder(b), Version)
+}
+
+// decode reads what a version wrote, from version 4 on.
+func (s *State) decode(d *stages.Decoder, version uint32) error {
 	n := State{
 		patient: d.String(), time: time.Duration(d.Int()), now: d.Int(), fresh: d.Bool(), idle: time.Duration(d.Int()), leadName: d.String(),
 	}
-	layers := n.limits.decode(d)
+	layers := n.limits.decode(d, version)
 	n.at = newest{d.String(), d.Uint(), d.Uint(), d.Int(), d.Float()}
 	n.decodeConditions(d)
 	n.decodeFree(d, layers)

@@ -119,13 +119,16 @@ func (t *turn) putLayer(l *topics.Layer) error {
 
 // layer is the layer as it will be kept, checked.
 func (t *turn) layer(of place, who subject, l, old *topics.Layer) (*topics.Layer, error) {
-	next := &topics.Layer{Of: of.of, Profile: l.GetProfile(), PauseS: l.GetPauseS()}
+	next := &topics.Layer{Of: of.of, Profile: l.GetProfile(), PauseS: l.GetPauseS(), AnswerWaitS: l.GetAnswerWaitS()}
 	if next.Profile != "" {
 		if set, _ := t.state.profile(next.Profile); set == nil {
 			return nil, refuse(CodeUnknownProfile, "profile %q: there are %s", next.Profile, strings.Join(t.state.profileNames(), ", "))
 		}
 	}
 	if err := t.checkPause(of, next.PauseS); err != nil {
+		return nil, err
+	}
+	if err := checkAnswerWait(of, next.AnswerWaitS); err != nil {
 		return nil, err
 	}
 	rules, err := t.rules(of.kind, l.GetRules(), old.GetRules())
@@ -160,6 +163,20 @@ func (t *turn) checkPause(of place, seconds float64) error {
 		return refuse(CodeBadRequest, "pause_s: the site and units say how long a pause lasts; of a patient leave it at 0")
 	case seconds < leastPauseS || seconds > most:
 		return refuse(CodeOutOfBounds, "pause_s of %v: want %v to %v s", seconds, leastPauseS, most)
+	}
+	return nil
+}
+
+func checkAnswerWait(of place, seconds float64) error {
+	if err := checkNumber("answer_wait_s", seconds); err != nil {
+		return err
+	}
+	switch {
+	case seconds == 0:
+	case of.kind == topics.LayerPatient:
+		return refuse(CodeBadRequest, "answer_wait_s: the site and units say how long a HIGH alarm waits for an answer; of a patient leave it at 0")
+	case !topics.AnswerWaitS.Holds(seconds):
+		return refuse(CodeOutOfBounds, "answer_wait_s of %v: want %v to %v s", seconds, topics.AnswerWaitS.From, topics.AnswerWaitS.To)
 	}
 	return nil
 }

@@ -332,6 +332,40 @@ func TestBoundsOfTheSite(t *testing.T) {
 	}
 }
 
+// How long a HIGH alarm waits for an answer is the site's, and a unit's above it.
+func TestAnAnswerIsWaitedFor(t *testing.T) {
+	s := ward(t)
+	wait := func(of string, seconds float64) *topics.Request {
+		r := lay(of, "policy")
+		r.GetPutLayer().AnswerWaitS = seconds
+		return r
+	}
+	in := func(p1, p3 float64) {
+		t.Helper()
+		for name, want := range map[string]float64{"p1": p1, "p3": p3} {
+			if l := s.state.limits(find(s.state.Patients, name)); l.AnswerWaitS != want {
+				t.Errorf("%s waits %v s, want %v", name, l.AnswerWaitS, want)
+			}
+		}
+	}
+	in(60, 60)
+	if said := s.ask(wait("site", 90)); !strings.Contains(said, "limits/p1 v4") || !strings.Contains(said, "limits/p3 v4") {
+		t.Error(said)
+	}
+	in(90, 90)
+	s.ask(wait("unit/4W", 15))
+	in(15, 90)
+	const bounds = "want 15 to 300 s"
+	expect(t, s.ask(wait("unit/4W", 14.9)), "refused: answer_wait_s of 14.9: "+bounds)
+	expect(t, s.ask(wait("unit/4W", 301)), "refused: answer_wait_s of 301: "+bounds)
+	expect(t, s.ask(wait("unit/4W", -20)), "refused: answer_wait_s: -20 is below 0")
+	expect(t, s.ask(wait("unit/4W", math.NaN())), "refused: answer_wait_s: NaN is no number")
+	expect(t, s.ask(wait("patient/p1", 30)), "refused: answer_wait_s: the site and units say how long a HIGH alarm waits for an answer; of a patient leave it at 0")
+	in(15, 90)
+	s.ask(wait("unit/4W", 0))
+	in(90, 90)
+}
+
 func TestAccounts(t *testing.T) {
 	s := newSite(t)
 	ask := func(a *topics.Account) string {

@@ -46,6 +46,7 @@ type picks struct {
 	rules     []rulePick // by name
 	profile   string
 	pauseS    float64
+	answerS   float64 // for which a HIGH alarm waits for an answer
 	pauseMaxS float64
 	version   uint64 // of settings: the newest of what it was resolved from
 }
@@ -80,7 +81,7 @@ const (
 func (s *State) pick(who subject, at int64) picks {
 	p := picks{
 		limits: slices.Clone(defaults), profile: profileAdult, pauseS: topics.DefaultPauseS, pauseMaxS: s.pauseMax(),
-		version: max(who.version, s.Bounds.Version),
+		answerS: topics.AnswerWaitS.Default, version: max(who.version, s.Bounds.Version),
 	}
 	age := topics.AgeGroup_AGE_GROUP_ADULT
 	layer := func(name, as string) {
@@ -124,6 +125,9 @@ func (p *picks) lay(l *layer, as string, at int64) {
 	if l.Set.GetPauseS() > 0 {
 		p.pauseS = l.Set.PauseS
 	}
+	if l.Set.GetAnswerWaitS() > 0 {
+		p.answerS = l.Set.AnswerWaitS
+	}
 	for _, r := range l.Set.GetRules() {
 		if gone(r.GetExpiresUs(), at) {
 			continue
@@ -159,7 +163,7 @@ func gone(expires, at int64) bool { return expires > 0 && expires <= at }
 
 // same reports that two sets say the same, from the same layers.
 func (p *picks) same(q *picks) bool {
-	return p.profile == q.profile && p.pauseS == q.pauseS && p.pauseMaxS == q.pauseMaxS &&
+	return p.profile == q.profile && p.pauseS == q.pauseS && p.pauseMaxS == q.pauseMaxS && p.answerS == q.answerS &&
 		slices.EqualFunc(p.limits, q.limits, pick.same) &&
 		slices.EqualFunc(p.rules, q.rules, func(a, b rulePick) bool {
 			return a.layer == b.layer && (a.rule == b.rule || proto.Equal(a.rule, b.rule)) && a.limit.same(b.limit)
@@ -173,7 +177,7 @@ func (p pick) same(q pick) bool {
 // record is the set as it is said: every field of every limit, what follows
 // another rule resolved.
 func (p *picks) record(unit string) *topics.Limits {
-	out := &topics.Limits{Unit: unit, Version: p.version, Profile: p.profile, PauseS: p.pauseS, PauseMaxS: p.pauseMaxS}
+	out := &topics.Limits{Unit: unit, Version: p.version, Profile: p.profile, PauseS: p.pauseS, PauseMaxS: p.pauseMaxS, AnswerWaitS: p.answerS}
 	out.Limits = copied(p.limits)
 	for i, b := range topics.BuiltIns() {
 		if b.Follows != "" {

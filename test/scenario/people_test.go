@@ -100,6 +100,7 @@ func (s *story) act(chart iter.Seq2[topics.Record[*topics.Chart], error]) iter.S
 			}
 			if err == nil && r.Value.GetTick() != nil && s.rules != nil && set.Version == 0 {
 				set.Version, set.Rules, set.Limits = 1, s.rules.Layer.GetRules(), s.rules.Layer.GetLimits()
+				set.PauseS, set.AnswerWaitS = s.rules.Layer.GetPauseS(), s.rules.Layer.GetAnswerWaitS()
 				if !say(topics.Record[*topics.Chart]{Key: "p01", Value: &topics.Chart{Patient: "p01", Kind: &topics.Chart_Limits{Limits: proto.CloneOf(&set)}}}, nil) {
 					return
 				}
@@ -137,7 +138,7 @@ func (s *story) asked(d deed, set *topics.Limits) *topics.Chart {
 		}
 		set.Version++
 		set.Limits = append(slices.DeleteFunc(set.Limits, func(o *topics.Limit) bool { return o.Rule == d.on }), l)
-		c.Kind = &topics.Chart_Limits{Limits: &topics.Limits{Version: set.Version, Limits: set.Limits, Rules: set.Rules}}
+		c.Kind = &topics.Chart_Limits{Limits: proto.CloneOf(set)}
 	default:
 		a := &topics.Answer{
 			Id: id, Action: topics.Action(topics.Action_value["ACTION_"+strings.ToUpper(d.action)]), Person: d.by, DurationS: d.forS, Version: d.as,

@@ -63,6 +63,7 @@ type (
 		Limits    []limitText `yaml:"limits"`
 		LethalOff []string    `yaml:"lethal-off"`
 		Pause     spelled     `yaml:"pause"`
+		Wait      spelled     `yaml:"answer-wait"`
 	}
 	ruleText struct {
 		Name       string     `yaml:"name"`
@@ -149,7 +150,9 @@ func ParseFile(name string, b []byte) (*File, error) {
 	if err := yaml.NodeToValue(tree.Docs[0].Body, &t, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s:%s", name, yaml.FormatError(err, false, true))
 	}
-	f := &File{Name: name, tree: tree, Layer: &topics.Layer{Of: t.Of, Profile: t.Profile, LethalOff: t.LethalOff, PauseS: t.Pause.seconds()}}
+	f := &File{Name: name, tree: tree, Layer: &topics.Layer{
+		Of: t.Of, Profile: t.Profile, LethalOff: t.LethalOff, PauseS: t.Pause.seconds(), AnswerWaitS: t.Wait.seconds(),
+	}}
 	var errs []error
 	for i := range t.Rules {
 		errs = append(errs, f.rule(i, &t.Rules[i]))
