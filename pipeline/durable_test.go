@@ -489,6 +489,7 @@ var durableSinks = map[string]func(*testing.T, kafka.Config){
 	"store-while":    overtakenWhileHeld,
 	"store-moves":    movesBetweenProcesses,
 	"store-kills":    storesThroughKills,
+	"store-holds":    holdsTheEnd,
 }
 
 func TestDurableSink(t *testing.T) {

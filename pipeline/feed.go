@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -19,10 +20,16 @@ import (
 type Feed struct {
 	spec topics.Spec
 	back time.Duration // of a live sink: from how far back it is read
-	// try delivers records of one partition, and names those that never will
-	// be; an error says that the same records are to be tried again.
-	try   func(ctx context.Context, records []*kgo.Record) ([]condemned, error)
+	// try delivers records of one partition; an error says that the same
+	// records are to be tried again.
+	try   func(ctx context.Context, records []*kgo.Record) (tried, error)
 	close func(ctx context.Context) error
+}
+
+// tried is what became of records of one partition.
+type tried struct {
+	bad  []condemned // will never be delivered
+	hold *kgo.Record // it and those behind it wait for more; nil: none does
 }
 
 // condemned is a record that can never be delivered.
@@ -37,7 +44,7 @@ type condemned struct {
 func From[T proto.Message](topic topics.Topic[T], back time.Duration, sink sinks.Sink[T]) Feed {
 	return Feed{
 		spec: topic.Spec, back: back, close: sink.Close,
-		try: func(ctx context.Context, records []*kgo.Record) ([]condemned, error) {
+		try: func(ctx context.Context, records []*kgo.Record) (tried, error) {
 			return try(ctx, topic, sink, records)
 		},
 	}
@@ -48,10 +55,10 @@ func Every[T proto.Message](topic topics.Topic[T], sink sinks.Sink[T]) Feed {
 	return From(topic, 0, sink)
 }
 
-func try[T proto.Message](ctx context.Context, topic topics.Topic[T], sink sinks.Sink[T], records []*kgo.Record) (bad []condemned, err error) {
+func try[T proto.Message](ctx context.Context, topic topics.Topic[T], sink sinks.Sink[T], records []*kgo.Record) (done tried, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			bad, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+			done, err = tried{}, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 	}()
 	batch := make([]topics.Record[T], 0, len(records))
@@ -59,28 +66,33 @@ func try[T proto.Message](ctx context.Context, topic topics.Topic[T], sink sinks
 	for _, r := range records {
 		rec, err := kafka.Decode(topic, r)
 		if err != nil {
-			bad = append(bad, condemned{r, "undecodable", err})
+			done.bad = append(done.bad, condemned{r, "undecodable", err})
 			continue
 		}
 		batch, readable = append(batch, rec), append(readable, r)
 	}
 	if len(batch) == 0 {
-		return bad, nil
+		return done, nil
 	}
 	err = sink.Deliver(ctx, batch)
 	var rejected *sinks.RejectError
-	if !errors.As(err, &rejected) {
-		return bad, err
-	}
+	var held *sinks.HoldError
 	named := false
-	for _, i := range rejected.Index {
-		if i >= 0 && i < len(readable) {
-			named = true
-			bad = append(bad, condemned{readable[i], "undeliverable", rejected.Err})
+	if errors.As(err, &rejected) {
+		for _, i := range rejected.Index {
+			if i >= 0 && i < len(readable) {
+				named = true
+				done.bad = append(done.bad, condemned{readable[i], "undeliverable", rejected.Err})
+			}
 		}
 	}
-	if !named {
-		return nil, err // it rejects nothing that it was given: like any other error
+	if errors.As(err, &held) && held.From >= 0 && held.From < len(readable) {
+		named = true
+		done.hold = readable[held.From]
+		done.bad = slices.DeleteFunc(done.bad, func(c condemned) bool { return c.record.Offset >= done.hold.Offset })
 	}
-	return bad, nil
+	if err != nil && !named {
+		return tried{}, err // it names nothing that it was given: like any other error
+	}
+	return done, nil
 }

@@ -77,15 +77,22 @@ func detach(r *kgo.Record) {
 func (l *lane) run() {
 	defer close(l.done)
 	defer l.give()
+	var held []*kgo.Record // by the sink, until it has seen more
 	for {
 		batch := l.next()
 		if len(batch) == 0 {
 			return
 		}
-		last := batch[len(batch)-1]
-		if !l.deliver(data(batch)) {
+		batch = append(held, batch...)
+		n, delivered := l.deliver(batch)
+		if !delivered {
 			return
 		}
+		held = slices.Clone(batch[n:])
+		if n == 0 {
+			continue
+		}
+		last := batch[n-1]
 		l.mu.Lock()
 		if !l.gone {
 			l.client.MarkCommitRecords(last)
@@ -120,11 +127,13 @@ func (l *lane) next() []*kgo.Record {
 	return batch
 }
 
-// deliver tries a batch at the same place until all of it is delivered or in
-// rejects. false says that it was given up.
-func (l *lane) deliver(batch []*kgo.Record) bool {
-	var bad []condemned
-	delivered := l.persist("deliver", func(ctx context.Context) (err error) {
+// deliver tries a batch at the same place until all of it is delivered, in
+// rejects or held. It gives how many of it are not held; false says that it was
+// given up.
+func (l *lane) deliver(batch []*kgo.Record) (n int, delivered bool) {
+	var done tried
+	records := data(slices.Clone(batch))
+	delivered = l.persist("deliver", func(ctx context.Context) (err error) {
 		select {
 		case l.turns <- struct{}{}:
 			defer func() { <-l.turns }()
@@ -132,17 +141,21 @@ func (l *lane) deliver(batch []*kgo.Record) bool {
 			return ctx.Err()
 		}
 		began := time.Now()
-		if len(batch) > 0 {
-			bad, err = l.feed.try(ctx, batch)
+		if len(records) > 0 {
+			done, err = l.feed.try(ctx, records)
 			l.env.metrics.delivery.WithLabelValues(l.name).Observe(time.Since(began).Seconds())
 		}
 		return err
 	})
-	if !delivered || !l.persist("reject", func(ctx context.Context) error { return l.reject(ctx, bad) }) {
-		return false
+	if !delivered || !l.persist("reject", func(ctx context.Context) error { return l.reject(ctx, done.bad) }) {
+		return 0, false
 	}
-	l.env.metrics.records.WithLabelValues(l.name).Add(float64(len(batch)))
-	return true
+	n, count := len(batch), len(records)
+	if done.hold != nil {
+		n, count = slices.Index(batch, done.hold), slices.Index(records, done.hold)
+	}
+	l.env.metrics.records.WithLabelValues(l.name).Add(float64(count))
+	return n, true
 }
 
 // persist calls do until it succeeds, with pauses that grow to 5 s; false says

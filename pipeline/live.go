@@ -15,12 +15,14 @@ import (
 // deliver tries records until they are delivered, condemned or ctx ends.
 func (f Feed) deliver(ctx context.Context, env *Env, node string, records []*kgo.Record) error {
 	for wait := 50 * time.Millisecond; len(records) > 0; wait = min(2*wait, 2*time.Second) {
-		bad, err := f.try(ctx, records)
+		done, err := f.try(ctx, records)
 		switch {
+		case err == nil && done.hold != nil:
+			err = errors.New("a live sink has nothing to hold: what it shows is of now")
 		case err == nil:
-			if len(bad) > 0 {
-				env.metrics.rejects.WithLabelValues(node).Add(float64(len(bad)))
-				env.Log.Warn("passed over records that can never be delivered", "records", len(bad), "err", bad[0].err)
+			if n := len(done.bad); n > 0 {
+				env.metrics.rejects.WithLabelValues(node).Add(float64(n))
+				env.Log.Warn("passed over records that can never be delivered", "records", n, "err", done.bad[0].err)
 			}
 			return nil
 		case ctx.Err() != nil:

@@ -59,6 +59,9 @@ func (t Topology) names() []string {
 	return names
 }
 
+// forPeople are topics that people read: `heartwire rejects`, `alarms why`.
+var forPeople = []string{topics.Rejects.Name, topics.Strips.Name}
+
 // Validate tells all that is wrong with the graph: two nodes of one name, a
 // topic that nobody writes or nobody reads, a topic that is none.
 func (t Topology) Validate() error {
@@ -90,8 +93,7 @@ func (t Topology) Validate() error {
 		if len(writers[s.Name]) == 0 {
 			errs = append(errs, fmt.Errorf("nobody writes %s", s.Name))
 		}
-		// People read rejects.
-		if len(readers[s.Name]) == 0 && s.Name != topics.Rejects.Name {
+		if len(readers[s.Name]) == 0 && !slices.Contains(forPeople, s.Name) {
 			errs = append(errs, fmt.Errorf("nobody reads %s", s.Name))
 		}
 	}

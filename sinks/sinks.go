@@ -16,8 +16,9 @@ import (
 // where they had to go, as durably as the sink's Delivery promises. An Origin
 // may come again after a restart, or when its partition has moved to another
 // process, and only then. A *RejectError names records that can never succeed:
-// they go to rejects and the others count as delivered. Any other error is
-// transient: the same batch is tried again. Deliver returns soon after ctx
+// they go to rejects and the others count as delivered. A *HoldError says that
+// the end of the batch waits for records that are still to come. Any other error
+// is transient: the same batch is tried again. Deliver returns soon after ctx
 // ends. It may keep the records.
 //
 // Close is called once, after the last Deliver.
@@ -49,3 +50,15 @@ func (e *RejectError) Error() string {
 }
 
 func (e *RejectError) Unwrap() error { return e.Err }
+
+// HoldError says that a durable sink has delivered the records of a batch before
+// From, and that it needs what comes after the batch for the others: they come
+// again, with the newer ones behind them, and after a restart too. Nothing has
+// failed, and nothing is tried again before there is more. A sink that has also
+// rejected some of those before From joins the two errors. What is held stays in
+// memory: it is for a moment, not for a day.
+type HoldError struct{ From int }
+
+func (e *HoldError) Error() string {
+	return fmt.Sprintf("the records from %d on wait for those after them", e.From)
+}

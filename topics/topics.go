@@ -161,6 +161,7 @@ func (t Topic[T]) WrapTick(tick *Tick) proto.Message {
 func All() []Any {
 	return []Any{
 		Frames, Annotations, Charts, Alarms,
+		Strips,
 		Requests, Settings,
 		Rejects,
 		BeatsCheckpoints.Changelog, BeatsCheckpoints.History,

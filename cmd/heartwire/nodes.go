@@ -63,15 +63,19 @@ func (a *app) sinkCommand() *cobra.Command {
 	var acceptLoss bool
 	cmd := &cobra.Command{
 		Use:   "sink NAME",
-		Short: "Run a sink: gateway",
-		Long: `Sink runs what carries records out of the log. The gateway serves the page and its WebSocket.
+		Short: "Run a sink: gateway, strips",
+		Long: `Sink runs what carries records out of the log. The gateway serves the page and its
+WebSocket. Strips keeps the 20 s of samples about each alarm's onset for as long
+as the alarm, in a topic of their own: see heartwire alarms why --strip. It looks
+back into the frames of the last seconds, and must not be off for longer than
+frames are kept (7 days). Run two or more, and partitions are shared out.
 
 A sink that fills a store stands still, and says so, where the log has forgotten
 what it was to deliver next. That the store has a hole is for a person to
 decide: end the sink everywhere, run it once with --accept-loss, which says what
 is lost and ends, and start it again.`,
 		Args:      cobra.MatchAll(cobra.MinimumNArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"gateway"},
+		ValidArgs: []string{"gateway", "strips"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if acceptLoss {
 				return a.acceptLoss(cmd, args)

@@ -19,6 +19,7 @@ import (
 	"heartwire/pipeline/bridge/mqtt"
 	"heartwire/sinks/gateway"
 	"heartwire/sinks/gateway/page"
+	"heartwire/sinks/strips"
 	"heartwire/stages/alarms"
 	"heartwire/stages/alarms/rules"
 	"heartwire/stages/beats"
@@ -86,8 +87,20 @@ func (h *house) topology() (pipeline.Topology, error) {
 			pipeline.From(topics.Annotations, recentSamples, g.Annotations()),
 			pipeline.From(topics.Frames, recentSamples, g.Frames()),
 		),
+		h.strips(),
 	}
 	return slices.Concat(moves, decide, shows), nil
+}
+
+// strips is the sink that keeps the samples about each alarm's onset.
+func (h *house) strips() pipeline.Node {
+	kafka, log := h.conf.Kafka, h.log.With("node", "strips")
+	n := pipeline.Durable("strips", pipeline.Every(topics.Alarms, strips.New(
+		pipeline.NewReader(kafka, log, topics.Frames), pipeline.NewReader(kafka, log, topics.Annotations),
+		pipeline.NewWriter(kafka, log, topics.Strips, topics.Alarms))))
+	n.Reads = append(n.Reads, topics.Frames.Spec, topics.Annotations.Spec)
+	n.Writes = append(n.Writes, topics.Strips.Spec)
+	return n
 }
 
 // stages are the nodes that decide, alone: they read the log and write to it,

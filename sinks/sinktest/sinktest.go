@@ -26,6 +26,11 @@ type Case[T any] struct {
 	// differ in Origin.
 	Good func(partition int32, i int) topics.Record[T]
 
+	// Rest is what has to come behind Good records up to, not including, the n-th
+	// of a partition before the sink can have delivered them: ticks, for one that
+	// holds. nil for all others.
+	Rest func(partition int32, n int) []topics.Record[T]
+
 	// Bad are records that can never succeed, each with its reason.
 	Bad map[string]topics.Record[T]
 }
@@ -58,8 +63,8 @@ func Run[T any](t *testing.T, c Case[T]) {
 
 func (c Case[T]) order(t *testing.T) {
 	target := c.New(t)
-	c.deliver(t, target, c.run(0, 0, 5))
-	c.deliver(t, target, c.run(0, 5, 20))
+	c.deliver(t, target, c.batch(0, 0, 5))
+	c.deliver(t, target, c.batch(0, 5, 20))
 	expect(t, target, origins(c.run(0, 0, 20)))
 	c.close(t, target)
 }
@@ -67,16 +72,16 @@ func (c Case[T]) order(t *testing.T) {
 func (c Case[T]) empty(t *testing.T) {
 	target := c.New(t)
 	c.deliver(t, target, nil)
-	c.deliver(t, target, c.run(0, 0, 1))
+	c.deliver(t, target, c.batch(0, 0, 1))
 	expect(t, target, origins(c.run(0, 0, 1)))
 	c.close(t, target)
 }
 
 func (c Case[T]) repeat(t *testing.T) {
 	target := c.New(t)
-	c.deliver(t, target, c.run(0, 0, 6))
-	c.deliver(t, target, c.run(0, 0, 6))
-	c.deliver(t, target, c.run(0, 3, 9)) // a restart goes back to what was committed, not to the end of a batch
+	c.deliver(t, target, c.batch(0, 0, 6))
+	c.deliver(t, target, c.batch(0, 0, 6))
+	c.deliver(t, target, c.batch(0, 3, 9)) // a restart goes back to what was committed, not to the end of a batch
 	expect(t, target, origins(c.run(0, 0, 9)))
 	c.close(t, target)
 }
@@ -89,7 +94,7 @@ func (c Case[T]) bad(t *testing.T) {
 		t.Run(reason, func(t *testing.T) {
 			target := c.New(t)
 			good := c.run(0, 0, 4)
-			batch := []topics.Record[T]{good[0], bad, good[1], good[2], bad, good[3]}
+			batch := append([]topics.Record[T]{good[0], bad, good[1], good[2], bad, good[3]}, c.rest(0, 4)...)
 			err := target.Sink.Deliver(t.Context(), batch)
 			var reject *sinks.RejectError
 			if !errors.As(err, &reject) {
@@ -114,7 +119,7 @@ func (c Case[T]) partitions(t *testing.T) {
 	for p := range int32(Partitions) {
 		wg.Go(func() {
 			for i := 0; i < each; i += 5 {
-				if err := target.Sink.Deliver(t.Context(), c.run(p, i, i+5)); err != nil {
+				if err := target.Sink.Deliver(t.Context(), c.batch(p, i, i+5)); err != nil {
 					t.Errorf("partition %d: %v", p, err)
 				}
 			}
@@ -137,11 +142,11 @@ func (c Case[T]) partitions(t *testing.T) {
 
 func (c Case[T]) cancelled(t *testing.T) {
 	target := c.New(t)
-	c.deliver(t, target, c.run(0, 0, 3))
+	c.deliver(t, target, c.batch(0, 0, 3))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	began := time.Now()
-	err := target.Sink.Deliver(ctx, c.run(0, 3, 6))
+	err := target.Sink.Deliver(ctx, c.batch(0, 3, 6))
 	if took := time.Since(began); took > soon {
 		t.Errorf("Deliver returned %v after its context had ended", took)
 	}
@@ -149,7 +154,7 @@ func (c Case[T]) cancelled(t *testing.T) {
 		t.Errorf("Deliver returned %v, want nil or the context's error", err)
 	}
 	// Whatever it did, the same batch comes again.
-	c.deliver(t, target, c.run(0, 3, 6))
+	c.deliver(t, target, c.batch(0, 3, 6))
 	expect(t, target, origins(c.run(0, 0, 6)))
 	c.close(t, target)
 }
@@ -161,6 +166,18 @@ func (c Case[T]) run(partition int32, i, j int) []topics.Record[T] {
 		out = append(out, c.Good(partition, i))
 	}
 	return out
+}
+
+// batch is such a run with what has to come behind it.
+func (c Case[T]) batch(partition int32, i, j int) []topics.Record[T] {
+	return append(c.run(partition, i, j), c.rest(partition, j)...)
+}
+
+func (c Case[T]) rest(partition int32, n int) []topics.Record[T] {
+	if c.Rest == nil {
+		return nil
+	}
+	return c.Rest(partition, n)
 }
 
 func (c Case[T]) deliver(t *testing.T, target Target[T], batch []topics.Record[T]) {
