@@ -162,6 +162,7 @@ func All() []Any {
 	return []Any{
 		Frames, Annotations, Charts, Alarms,
 		Requests, Settings,
+		Pages,
 		Rejects,
 		BeatsCheckpoints.Changelog, BeatsCheckpoints.History,
 		RhythmCheckpoints.Changelog, RhythmCheckpoints.History,

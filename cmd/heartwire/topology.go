@@ -19,6 +19,7 @@ import (
 	"heartwire/pipeline/bridge/mqtt"
 	"heartwire/sinks/gateway"
 	"heartwire/sinks/gateway/page"
+	"heartwire/sinks/watch"
 	"heartwire/stages/alarms"
 	"heartwire/stages/alarms/rules"
 	"heartwire/stages/beats"
@@ -38,6 +39,7 @@ type house struct {
 	runner  atomic.Pointer[pipeline.Runner] // once it runs
 	gateway atomic.Pointer[gateway.Gateway] // likewise
 	bridge  atomic.Pointer[bridge.Bridge]   // once its node has run
+	watch   atomic.Pointer[watch.Watch]     // once the graph is made
 }
 
 func newHouse(conf Config, log *slog.Logger) *house {
@@ -87,7 +89,11 @@ func (h *house) topology() (pipeline.Topology, error) {
 			pipeline.From(topics.Frames, recentSamples, g.Frames()),
 		),
 	}
-	return slices.Concat(moves, decide, shows), nil
+	watches, err := h.watches()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(moves, decide, shows, pipeline.Topology{watches}), nil
 }
 
 // stages are the nodes that decide, alone: they read the log and write to it,
