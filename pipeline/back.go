@@ -84,13 +84,13 @@ func (r *reader[T]) begin(ctx context.Context, name string, s topics.Stretch) (f
 	return begin.Offset, earliest.Offset > 0 && begin.Offset <= earliest.Offset, nil
 }
 
-// NewWriter lets a sink write to a topic of a site what it has made of the
+// NewDeriver lets a sink write to a topic of a site what it has made of the
 // records of another. It connects when it has something to write.
-func NewWriter[T proto.Message](conf kafka.Config, log *slog.Logger, topic topics.Topic[T], of topics.Any) topics.Writer[T] {
-	return &writer[T]{conf: conf, log: log, topic: topic, of: of}
+func NewDeriver[T proto.Message](conf kafka.Config, log *slog.Logger, topic topics.Topic[T], of topics.Any) topics.Deriver[T] {
+	return &deriver[T]{conf: conf, log: log, topic: topic, of: of}
 }
 
-type writer[T proto.Message] struct {
+type deriver[T proto.Message] struct {
 	conf  kafka.Config
 	log   *slog.Logger
 	topic topics.Topic[T]
@@ -101,8 +101,8 @@ type writer[T proto.Message] struct {
 	epoch  int64 // incarnation of what the values are made of
 }
 
-// Write implements topics.Writer.
-func (w *writer[T]) Write(ctx context.Context, made ...topics.Made[T]) error {
+// Write implements topics.Deriver.
+func (w *deriver[T]) Write(ctx context.Context, made ...topics.Made[T]) error {
 	cl, epoch, err := w.open(ctx)
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ func (w *writer[T]) Write(ctx context.Context, made ...topics.Made[T]) error {
 	return nil
 }
 
-func (w *writer[T]) open(ctx context.Context) (*kgo.Client, int64, error) {
+func (w *deriver[T]) open(ctx context.Context) (*kgo.Client, int64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.client != nil {
@@ -138,8 +138,8 @@ func (w *writer[T]) open(ctx context.Context) (*kgo.Client, int64, error) {
 	return cl, w.epoch, nil
 }
 
-// Close implements topics.Writer.
-func (w *writer[T]) Close() {
+// Close implements topics.Deriver.
+func (w *deriver[T]) Close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.client != nil {

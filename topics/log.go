@@ -28,9 +28,9 @@ type Made[T any] struct {
 	Offset    int64
 }
 
-// Writer writes values that a sink has made of the records of one topic to
+// Deriver writes values that a sink has made of the records of one topic to
 // another. Their Origin is the record that they were made of.
-type Writer[T any] interface {
+type Deriver[T any] interface {
 	// Write returns once all of them are in the log. After an error some may
 	// be: writing them again makes repeats.
 	Write(ctx context.Context, made ...Made[T]) error

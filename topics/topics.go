@@ -163,6 +163,7 @@ func All() []Any {
 		Frames, Annotations, Charts, Alarms,
 		Strips,
 		Requests, Settings,
+		Pages,
 		Rejects,
 		BeatsCheckpoints.Changelog, BeatsCheckpoints.History,
 		RhythmCheckpoints.Changelog, RhythmCheckpoints.History,

@@ -10,6 +10,7 @@ import (
 	"heartwire/pipeline/kafka"
 	"heartwire/pipeline/trace"
 	"heartwire/sinks/gateway"
+	"heartwire/sinks/watch"
 	"heartwire/stages/alarms"
 	"heartwire/stages/beats"
 )
@@ -24,6 +25,7 @@ type Config struct {
 	Beats    beats.Config    `yaml:"beats"`
 	Alarms   alarms.Config   `yaml:"alarms"`
 	Gateway  gateway.Config  `yaml:"gateway"`
+	Watch    watch.Config    `yaml:"watch"`
 	Simulate patch.Config    `yaml:"simulate"`
 	Ops      opsConfig       `yaml:"ops"`
 	Trace    trace.Config    `yaml:"trace"`
@@ -38,6 +40,7 @@ func defaultConfig() Config {
 		Beats:    beats.DefaultConfig(),
 		Alarms:   alarms.DefaultConfig(),
 		Gateway:  gateway.DefaultConfig(),
+		Watch:    watch.DefaultConfig(),
 		Simulate: patch.DefaultConfig(),
 	}
 	c.Bridge.SiteKeyFile = "site.key"
@@ -48,6 +51,6 @@ func defaultConfig() Config {
 func (c Config) Validate() error {
 	return errors.Join(
 		c.Kafka.Validate(), c.MQTT.Validate(), c.Bridge.Validate(), c.Pipeline.Validate(), c.Beats.Validate(), c.Alarms.Validate(),
-		c.Gateway.Validate(), c.Simulate.Validate(), c.Ops.validate(), c.Trace.Validate(),
+		c.Gateway.Validate(), c.Watch.Validate(), c.Simulate.Validate(), c.Ops.validate(), c.Trace.Validate(),
 	)
 }

@@ -84,6 +84,7 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 		{"run", a.stageCommand()},
 		{"run", a.sinkCommand()},
 		{"run", a.clockCommand()},
+		{"run", a.watchCommand()},
 		{"run", a.simulateCommand()},
 		{"records", a.annotateCommand()},
 		{"records", a.scoreCommand()},

@@ -214,6 +214,10 @@ func (h *house) run(ctx context.Context, nodes pipeline.Topology) error {
 	h.runner.Store(runner)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return runner.Run(ctx) })
+	if slices.ContainsFunc(nodes, func(n pipeline.Node) bool { return n.Name == watchNode }) {
+		// It looks and answers though the node cannot begin, for want of Kafka.
+		g.Go(func() error { return h.watch.Load().Run(ctx) })
+	}
 	g.Go(func() error { return h.serveOps(ctx, runner) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err

@@ -11,9 +11,9 @@ import (
 	"heartwire/pipeline"
 )
 
-// watch runs a replay and tells how far it is: in one line that is written over
+// lookOn runs a replay and tells how far it is: in one line that is written over
 // where a person looks on, else in one each 5 s.
-func watch(ctx context.Context, errOut io.Writer, run *pipeline.Replay) error {
+func lookOn(ctx context.Context, errOut io.Writer, run *pipeline.Replay) error {
 	began := time.Now()
 	every, before, after := 5*time.Second, "", "\n"
 	if isTerminal(errOut) {

@@ -107,7 +107,7 @@ func (a *app) replay(cmd *cobra.Command, r *replay) (err error) {
 	if r.check {
 		run.Differ = r.differ
 	}
-	if err := cmp.Or(watch(cmd.Context(), cmd.ErrOrStderr(), run), to.Flush()); err != nil {
+	if err := cmp.Or(lookOn(cmd.Context(), cmd.ErrOrStderr(), run), to.Flush()); err != nil {
 		return err
 	}
 	if r.check {

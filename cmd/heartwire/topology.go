@@ -20,6 +20,7 @@ import (
 	"heartwire/sinks/gateway"
 	"heartwire/sinks/gateway/page"
 	"heartwire/sinks/strips"
+	"heartwire/sinks/watch"
 	"heartwire/stages/alarms"
 	"heartwire/stages/alarms/rules"
 	"heartwire/stages/beats"
@@ -39,6 +40,7 @@ type house struct {
 	runner  atomic.Pointer[pipeline.Runner] // once it runs
 	gateway atomic.Pointer[gateway.Gateway] // likewise
 	bridge  atomic.Pointer[bridge.Bridge]   // once its node has run
+	watch   atomic.Pointer[watch.Watch]     // once the graph is made
 }
 
 func newHouse(conf Config, log *slog.Logger) *house {
@@ -89,7 +91,11 @@ func (h *house) topology() (pipeline.Topology, error) {
 		),
 		h.strips(),
 	}
-	return slices.Concat(moves, decide, shows), nil
+	watches, err := h.watches()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(moves, decide, shows, pipeline.Topology{watches}), nil
 }
 
 // strips is the sink that keeps the samples about each alarm's onset.
@@ -97,7 +103,7 @@ func (h *house) strips() pipeline.Node {
 	kafka, log := h.conf.Kafka, h.log.With("node", "strips")
 	n := pipeline.Durable("strips", pipeline.Every(topics.Alarms, strips.New(
 		pipeline.NewReader(kafka, log, topics.Frames), pipeline.NewReader(kafka, log, topics.Annotations),
-		pipeline.NewWriter(kafka, log, topics.Strips, topics.Alarms))))
+		pipeline.NewDeriver(kafka, log, topics.Strips, topics.Alarms))))
 	n.Reads = append(n.Reads, topics.Frames.Spec, topics.Annotations.Spec)
 	n.Writes = append(n.Writes, topics.Strips.Spec)
 	return n

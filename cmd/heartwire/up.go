@@ -102,7 +102,7 @@ func (u *up) run(ctx context.Context) error {
 	}
 	defer mqtt.Close()
 	u.conf.MQTT.Broker = "tcp://" + mqtt.Addr()
-	u.conf.Gateway.Listen = freeAddr(u.conf.Gateway.Listen)
+	u.conf.Gateway.Listen, u.conf.Watch.Listen = freeAddr(u.conf.Gateway.Listen), freeAddr(u.conf.Watch.Listen)
 	return u.serve(ctx, mqtt.Addr())
 }
 

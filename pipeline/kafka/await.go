@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -33,6 +34,19 @@ func (c Config) Await(ctx context.Context, log *slog.Logger) error {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// Reach asks the brokers for an answer, by a connection of its own; nil is one.
+func (c Config) Reach(ctx context.Context) error {
+	cl, err := c.NewClient(slog.New(slog.DiscardHandler), kgo.RequestRetries(0))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	if err := cl.Ping(ctx); err != nil {
+		return fmt.Errorf("reach Kafka: %w", last(err))
+	}
+	return nil
 }
 
 // last is the innermost error: "connection refused" tells what the chain around it does not.

@@ -142,7 +142,7 @@ func manyAtOnce(t *testing.T, conf kafka.Config) {
 	}
 	frames := &counted[*topics.Frame]{Reader: pipeline.NewReader(conf, quiet, topics.Frames)}
 	found := &counted[*topics.Annotation]{Reader: pipeline.NewReader(conf, quiet, topics.Annotations)}
-	target := strips.New(frames, found, pipeline.NewWriter(conf, quiet, topics.Strips, topics.Alarms))
+	target := strips.New(frames, found, pipeline.NewDeriver(conf, quiet, topics.Strips, topics.Alarms))
 	began := time.Now()
 	for _, b := range batches {
 		if err := target.Deliver(t.Context(), b); err != nil {

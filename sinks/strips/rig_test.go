@@ -24,7 +24,7 @@ func sink(conf kafka.Config) *strips.Strips {
 	return strips.New(
 		pipeline.NewReader(conf, quiet, topics.Frames),
 		pipeline.NewReader(conf, quiet, topics.Annotations),
-		pipeline.NewWriter(conf, quiet, topics.Strips, topics.Alarms))
+		pipeline.NewDeriver(conf, quiet, topics.Strips, topics.Alarms))
 }
 
 func node(conf kafka.Config) pipeline.Node {

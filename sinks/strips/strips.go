@@ -24,12 +24,12 @@ const (
 type Strips struct {
 	frames      topics.Reader[*topics.Frame]
 	annotations topics.Reader[*topics.Annotation]
-	out         topics.Writer[*topics.Strip]
+	out         topics.Deriver[*topics.Strip]
 }
 
 // New makes the sink. It looks back into frames and annotations, whose
 // partitions are those of alarms.
-func New(frames topics.Reader[*topics.Frame], annotations topics.Reader[*topics.Annotation], out topics.Writer[*topics.Strip]) *Strips {
+func New(frames topics.Reader[*topics.Frame], annotations topics.Reader[*topics.Annotation], out topics.Deriver[*topics.Strip]) *Strips {
 	return &Strips{frames, annotations, out}
 }
 

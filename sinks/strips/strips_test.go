@@ -244,7 +244,7 @@ func TestContract(t *testing.T) {
 			pipelinetest.MakeTopics(t, own)
 			return sinktest.Target[*topics.Alarm]{
 				Sink: strips.New(pipeline.NewReader(conf, quiet, topics.Frames), pipeline.NewReader(conf, quiet, topics.Annotations),
-					pipeline.NewWriter(own, quiet, topics.Strips, topics.Alarms)),
+					pipeline.NewDeriver(own, quiet, topics.Strips, topics.Alarms)),
 				Effects: func(t *testing.T, _ int) (out []topics.Origin) {
 					// Repeats are not equal here: what follows an alarm is not the
 					// same in each batch, as it is in a log.

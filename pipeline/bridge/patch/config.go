@@ -43,6 +43,8 @@ type Config struct {
 
 	Behaviour Behaviour `yaml:"behaviour"`
 
+	// Devices, if set, names the patches instead of patch-01, patch-02, …
+	Devices []string `yaml:"-"`
 	// Boot, if set, gives a device's next boot number instead of StateDir; one call at a time.
 	Boot func(device string) (uint64, error) `yaml:"-"`
 	// Entries, if set, is told the fate of each frame, from several goroutines.

@@ -49,9 +49,17 @@ type message struct {
 // DeviceName is the name of the patch of patient i, from 0: patch-01, patch-02, …
 func DeviceName(i int) string { return fmt.Sprintf("patch-%02d", i+1) }
 
+// device is the name of the patch of patient i.
+func (c *Config) device(i int) string {
+	if i < len(c.Devices) {
+		return c.Devices[i]
+	}
+	return DeviceName(i)
+}
+
 func newDevice(conf *Config, i int, source Source, boots func(string) (uint64, error), begin time.Time) (*device, error) {
 	d := &device{
-		conf: conf, name: DeviceName(i), source: source, boots: boots, begin: begin,
+		conf: conf, name: conf.device(i), source: source, boots: boots, begin: begin,
 		luck:  newChance(conf.Seed<<20+uint64(i), "patch"),
 		frame: frameSamples(source.Rate(), conf.Frame),
 	}
