@@ -50,7 +50,7 @@ type Replay struct {
 	records, said, rejects, compared, other atomic.Int64
 	began                                   sync.Once
 	wall, first                             time.Time
-	reached                                 atomic.Int64
+	reached, oldest                         atomic.Int64
 }
 
 // stretch is a part of one partition: the offsets from up to, not including, to.
@@ -66,6 +66,7 @@ type Progress struct {
 	Records, Said, Rejected, Compared, Different, Patients int64
 	Share                                                  float64   // of the stretch, 0 to 1
 	Reached                                                time.Time // of the newest record read
+	Oldest                                                 time.Time // of the oldest
 }
 
 // Progress may be asked for at any time.
@@ -75,7 +76,7 @@ func (r *Replay) Progress() Progress {
 		Compared: r.compared.Load(), Different: r.other.Load(),
 	}
 	if us := r.reached.Load(); us != 0 {
-		p.Reached = topics.MicroTime(us)
+		p.Reached, p.Oldest = topics.MicroTime(us), topics.MicroTime(r.oldest.Load())
 	}
 	var done, total int64
 	for i := range r.parts {
@@ -174,7 +175,9 @@ func (r *Replay) partition(ctx context.Context, past past, s stretch, keys map[t
 		if n == 0 && twin != nil {
 			twin.start(ctx, in.Timestamp, r.ends)
 		}
-		n++
+		if n++; n == 1 {
+			r.begin(in.Timestamp)
+		}
 		last = in.Timestamp
 		if err := r.pace(ctx, last); err != nil {
 			return err
@@ -207,6 +210,15 @@ func (r *Replay) partition(ctx context.Context, past past, s stretch, keys map[t
 		progress.done.Store(s.to - s.from)
 	}
 	return err
+}
+
+// begin notes the time of a partition's first record.
+func (r *Replay) begin(at time.Time) {
+	r.saying.Lock()
+	defer r.saying.Unlock()
+	if us := r.oldest.Load(); us == 0 || at.UnixMicro() < us {
+		r.oldest.Store(at.UnixMicro())
+	}
 }
 
 func (r *Replay) differ(d Difference) {

@@ -137,7 +137,7 @@ func (run *annotation) given(r *wfdb.Record, name string, v *viewer) (iter.Seq2[
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("it has no annotations %s.%s", name, strings.Join(run.beats, " or ."))
+		return nil, fmt.Errorf("%w %s.%s", errNoReference, name, strings.Join(run.beats, " or ."))
 	case err != nil:
 		return nil, err
 	}
@@ -159,6 +159,8 @@ func (run *annotation) given(r *wfdb.Record, name string, v *viewer) (iter.Seq2[
 		v.tick(a.GetTick())
 	}), nil
 }
+
+var errNoReference = errors.New("it has no annotations")
 
 // viewer sees all that the stages say of one recording.
 type viewer struct {

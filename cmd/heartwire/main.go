@@ -88,6 +88,7 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 		{"run", a.simulateCommand()},
 		{"records", a.annotateCommand()},
 		{"records", a.scoreCommand()},
+		{"records", a.backtestCommand()},
 		{"look", a.tailCommand()},
 		{"look", a.replayCommand()},
 		{"look", a.stateCommand()},
