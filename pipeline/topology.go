@@ -35,6 +35,12 @@ type Node struct {
 	durable bool  // a durable sink
 }
 
+// Writing is the node that writes these topics too: what people ask for by a sink.
+func (n Node) Writing(list ...topics.Any) Node {
+	n.Writes = append(n.Writes, specs(list)...)
+	return n
+}
+
 // Topology is the graph, as a value: what runs is what it prints.
 type Topology []Node
 
@@ -90,8 +96,8 @@ func (t Topology) Validate() error {
 		if len(writers[s.Name]) == 0 {
 			errs = append(errs, fmt.Errorf("nobody writes %s", s.Name))
 		}
-		// People read rejects.
-		if len(readers[s.Name]) == 0 && s.Name != topics.Rejects.Name {
+		// People read these.
+		if len(readers[s.Name]) == 0 && s.Name != topics.Rejects.Name && s.Name != topics.Audits.Name {
 			errs = append(errs, fmt.Errorf("nobody reads %s", s.Name))
 		}
 	}

@@ -162,7 +162,7 @@ func All() []Any {
 	return []Any{
 		Frames, Annotations, Charts, Alarms,
 		Requests, Settings,
-		Rejects,
+		Rejects, Audits,
 		BeatsCheckpoints.Changelog, BeatsCheckpoints.History,
 		RhythmCheckpoints.Changelog, RhythmCheckpoints.History,
 		AlarmsCheckpoints.Changelog, AlarmsCheckpoints.History,

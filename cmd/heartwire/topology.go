@@ -71,6 +71,8 @@ func (h *house) topology() (pipeline.Topology, error) {
 		return nil, err
 	}
 	h.gateway.Store(g)
+	writes := pipeline.NewWriter(h.conf.Kafka, h.log.With("node", "gateway"), "gateway")
+	g.WriteTo(writes)
 	moves := pipeline.Topology{
 		pipeline.Source("bridge",
 			[]topics.Any{topics.Settings, topics.BridgeChangelog},
@@ -79,13 +81,16 @@ func (h *house) topology() (pipeline.Topology, error) {
 		pipeline.Clock(topics.Frames, topics.Requests),
 	}
 	shows := pipeline.Topology{
-		pipeline.Live("gateway", g.Run, g.CaughtUp,
+		pipeline.Live("gateway", func(ctx context.Context) error {
+			defer writes.Close()
+			return g.Run(ctx)
+		}, g.CaughtUp,
 			pipeline.From(topics.Settings, 0, g.Settings()),
 			pipeline.From(topics.Alarms, recentAlarms, g.Alarms()),
 			pipeline.From(topics.Charts, recentSamples, g.Charts()),
 			pipeline.From(topics.Annotations, recentSamples, g.Annotations()),
 			pipeline.From(topics.Frames, recentSamples, g.Frames()),
-		),
+		).Writing(topics.Charts, topics.Requests, topics.Audits),
 	}
 	return slices.Concat(moves, decide, shows), nil
 }

@@ -23,7 +23,7 @@ func (g *Gateway) server() *http.Server {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !g.ready.Load() {
-			refuse(w, "the log is still being read")
+			unavailable(w, "the log is still being read")
 			return
 		}
 		fmt.Fprintln(w, "ready")

@@ -67,7 +67,7 @@ func (u *users) guard(next http.Handler) http.Handler {
 			http.Error(w, "a user and a password are needed", http.StatusUnauthorized)
 			return
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, as(r, name))
 	})
 }
 
