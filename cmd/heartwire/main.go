@@ -98,6 +98,7 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 		{"look", a.rejectsCommand()},
 		{"look", a.topicsCommand()},
 		{"look", a.topologyCommand()},
+		{"look", a.openapiCommand()},
 		{"look", a.configCommand()},
 		{"look", a.benchCommand()},
 	} {

@@ -50,6 +50,8 @@ type Gateway struct {
 	acts outcomes[*topics.AnswerOutcome]
 	asks outcomes[*topics.Outcome]
 
+	resolve func(settings []*topics.Setting, of string) (*topics.Limits, error) // nil: nobody can
+
 	ready     atomic.Bool
 	listening chan struct{} // closed when addr is known
 	once      sync.Once

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// server is the HTTP server: the page, /v1/live, /healthz and /readyz.
+// server is the HTTP server: the page, /v1/live, the API, /healthz and /readyz.
 func (g *Gateway) server() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/live", g.live)
@@ -29,6 +29,7 @@ func (g *Gateway) server() *http.Server {
 		fmt.Fprintln(w, "ready")
 	})
 	mux.HandleFunc("GET /", g.serveAsset)
+	g.api(mux)
 	var h http.Handler = mux
 	if g.users != nil {
 		h = g.users.guard(h)

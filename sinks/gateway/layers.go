@@ -11,7 +11,7 @@ import (
 // who see a patient see where the patient's limits come from.
 type layers struct {
 	mu  sync.RWMutex
-	all map[string]layer // by object: layer/site, layer/unit/4W, layer/patient/p01
+	all map[string]layer // by object: layer/site, layer/unit/4W, layer/patient/p01; and those of profiles and bounds, which nobody is told
 }
 
 type layer struct {
@@ -44,6 +44,16 @@ func (l *layers) newest(of string) *topics.Setting {
 	return l.all[layerObject(of)].set
 }
 
+// settings are all that limits in force are resolved from, but a patient.
+func (l *layers) settings() (out []*topics.Setting) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, v := range l.all {
+		out = append(out, v.set)
+	}
+	return out
+}
+
 // of are the layers beneath and of a patient that say something.
 func (l *layers) of(key topics.Key, unit string) (out []layer) {
 	l.mu.RLock()
@@ -73,7 +83,7 @@ func (c *client) informed(l layer) {
 // relayer takes a layer and tells those who see somebody whom it concerns.
 func (w *ward) relayer(set *topics.Setting, raw []byte) {
 	l, is := w.layers.put(set, raw)
-	if !is {
+	if !is || set.GetLayer() == nil {
 		return
 	}
 	of := strings.TrimPrefix(set.GetObject(), "layer/")

@@ -212,7 +212,7 @@ func (s settings) take(r *topics.Record[*topics.Setting]) error {
 		if key, ok := strings.CutPrefix(r.Value.GetObject(), "limits/"); ok && key != "" {
 			s.ward.fold(topics.Key(key), func(p *patient) { p.limit(k.Limits) })
 		}
-	case *topics.Setting_Layer:
+	case *topics.Setting_Layer, *topics.Setting_Profile, *topics.Setting_Bounds:
 		return s.relayer(r)
 	case *topics.Setting_Account:
 		s.ward.enroll(k.Account, r.Value.GetVersion())
