@@ -17,13 +17,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/crypto/bcrypt"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"heartwire/pipeline"
 	"heartwire/pipeline/kafka"
 	"heartwire/pipeline/pipelinetest"
+	"heartwire/sinks/gateway"
 	"heartwire/topics"
 )
 
@@ -232,7 +235,26 @@ func TestAPI(t *testing.T) {
 	t.Run("actions", c.actions)
 	t.Run("limits", c.limits)
 	t.Run("bad", c.bad)
-	chains(t, c.audit())
+	t.Run("socket", c.socket)
+	t.Run("clock", c.clock)
+	var out bytes.Buffer
+	env := []string{"HEARTWIRE_KAFKA_BROKERS=" + strings.Join(c.conf.Brokers, ",")}
+	if code := run([]string{"audit", "verify"}, env, &out, &out); code != 0 || !strings.Contains(out.String(), "yes") {
+		t.Errorf("audit verify: %d\n%s", code, out.String())
+	}
+	out.Reset()
+	if code := run([]string{"audit", "ls", "--of", "p01", "--by", "nurse-7"}, env, &out, &out); code != 0 || !strings.Contains(out.String(), "acknowledge") || strings.Contains(out.String(), "doctor-3 ") {
+		t.Errorf("audit ls: %d\n%s", code, out.String())
+	}
+	// What is written among them by somebody else is found.
+	forged := &topics.Audit{Subject: "p01", Writer: c.audit()[0].Writer, Sequence: 1, Person: "doctor-3", What: "see"}
+	if err := pipeline.NewWriter(c.conf, quiet(), "forger").Write(t.Context(), topics.Audits, forged); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	if code := run([]string{"audit", "verify"}, env, &out, &out); code == 0 || !strings.Contains(out.String(), "2 records say that they are number 1") {
+		t.Errorf("audit verify with a forged record: %d\n%s", code, out.String())
+	}
 }
 
 func (c *clinic) people(t *testing.T) {
@@ -452,10 +474,101 @@ func (c *clinic) bad(t *testing.T) {
 	c.noted("act", "p01", "nurse-7", "ended")
 }
 
-// chains holds the records of each writer against each other.
-func chains(t *testing.T, all []*topics.Audit) {
-	t.Helper()
-	if len(all) == 0 {
-		t.Error("nothing is in the audit")
+// The same over the WebSocket.
+func (c *clinic) socket(t *testing.T) {
+	d := websocket.Dialer{TLSClientConfig: c.client.Transport.(*http.Transport).TLSClientConfig, Subprotocols: []string{"heartwire.v1.json"}}
+	req, _ := http.NewRequest("GET", "/", nil)
+	req.SetBasicAuth("nurse-7", "secret")
+	ws, _, err := d.Dial("wss"+strings.TrimPrefix(c.url, "https")+"/v1/live", req.Header)
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer ws.Close()
+	until := func(pick func(*gateway.ServerMessage) bool) *gateway.ServerMessage {
+		t.Helper()
+		ws.SetReadDeadline(time.Now().Add(20 * time.Second))
+		for {
+			var m gateway.ServerMessage
+			_, b, err := ws.ReadMessage()
+			if err == nil {
+				err = protojson.Unmarshal(b, &m)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pick(&m) {
+				return &m
+			}
+		}
+	}
+	send := func(text string) {
+		t.Helper()
+		if err := ws.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answered := func(m *gateway.ServerMessage) bool { return m.GetDone() != nil || m.GetProblem() != nil }
+	send(`{"subscribe":{"all":true}}`)
+	until(func(m *gateway.ServerMessage) bool { return m.GetSnapshot().GetBed().GetPatient() == "p01" })
+	layer := until(func(m *gateway.ServerMessage) bool { return m.GetSetting().GetObject() == "layer/patient/p01" }).GetSetting()
+
+	send(`{"id":"5","act":{"patient":"p01","answer":{"action":"ACTION_PAUSE"}}}`)
+	if m := until(answered); m.GetDone().GetId() != 5 || !m.GetDone().GetAnswer().GetAccepted() || m.GetDone().GetAnswer().GetPerson() != "nurse-7" {
+		t.Errorf("a pause: %v", m)
+	}
+	began := time.Now()
+	ask := `{"id":"6","ask":{"reason":"nuisance","expected":"%d","layer":{"of":"patient/p01","limits":[{"rule":"hr.high","value":140,"durationS":3,"hysteresis":2}]}}}`
+	send(fmt.Sprintf(ask, layer.GetVersion()))
+	var told, live bool
+	until(func(m *gateway.ServerMessage) bool {
+		if answered(m) && !m.GetDone().GetSetting().GetAccepted() {
+			t.Fatalf("limits: %v", m)
+		}
+		told = told || m.GetSetting().GetObject() == "layer/patient/p01" && m.GetSetting().GetAuthor() == "nurse-7"
+		for _, l := range m.GetChart().GetLimits().GetLimits() {
+			live = live || l.GetRule() == "hr.high" && l.GetValue() == 140 && l.GetAuthor() == "nurse-7"
+		}
+		return told && live
+	})
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("a limit was live after %v", took)
+	}
+	send(fmt.Sprintf(ask, layer.GetVersion()))
+	if m := until(answered); m.GetDone().GetSetting().GetCode() == "" {
+		m = until(answered) // the first was the accepted one's
+		if m.GetDone().GetSetting().GetCode() != "stale-version" {
+			t.Errorf("a stale version: %v", m)
+		}
+	}
+	send(`{"id":"7","act":{"patient":"p02","answer":{"action":"ACTION_PAUSE"}}}`)
+	if m := until(answered); m.GetProblem().GetId() != 7 || m.GetProblem().GetCode() != "unknown-patient" {
+		t.Errorf("another unit's: %v", m)
+	}
+
+	// Another unit: within 2 s the patient is out of sight.
+	began = time.Now()
+	c.put(admitted("p01", "5E"))
+	until(func(m *gateway.ServerMessage) bool {
+		return m.GetBed().GetPatient() == "p01" && m.GetBed().GetDischarged()
+	})
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("out of sight after %v", took)
+	}
+}
+
+// A site whose clock has gone an hour ahead of who asks.
+func (c *clinic) clock(t *testing.T) {
+	ahead := &topics.Tick{N: 1 << 40, Owner: 1 << 40, ElapsedUs: 1e6, WallUs: time.Now().Add(time.Hour).UnixMicro()}
+	if err := pipeline.NewWriter(c.conf, quiet(), "clock").Write(t.Context(), topics.Requests, topics.Requests.WrapTick(ahead)); err != nil {
+		t.Fatal(err)
+	}
+	path := "/v1/patients/p02/limits"
+	r := c.call("doctor-3", "PUT", path, putHigh, "If-Match", `"0"`)
+	if r.status != 422 || r.code() != "bad-time" || !strings.Contains(r.body["detail"].(string), "set the clock") {
+		t.Errorf("%v", r.body)
+	}
+	if r := c.call("doctor-3", "GET", path, ""); r.header.Get("ETag") != `"0"` {
+		t.Errorf("it was changed: %v", r.body)
+	}
+	c.noted("limits", "p02", "doctor-3", "bad-time")
 }

@@ -73,7 +73,9 @@ func (h *house) topology() (pipeline.Topology, error) {
 	h.gateway.Store(g)
 	writes := pipeline.NewWriter(h.conf.Kafka, h.log.With("node", "gateway"), "gateway")
 	g.WriteTo(writes)
-	g.Resolve(func(settings []*topics.Setting, of string) (*topics.Limits, error) { return registry.Read(settings).Force(of) })
+	g.Resolve(func(settings []*topics.Setting, of string) (*topics.Limits, error) {
+		return registry.Read(settings).Force(of)
+	})
 	moves := pipeline.Topology{
 		pipeline.Source("bridge",
 			[]topics.Any{topics.Settings, topics.BridgeChangelog},

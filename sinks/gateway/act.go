@@ -16,6 +16,9 @@ import (
 	"heartwire/topics"
 )
 
+// mostAtOnce of what people ask for is under way at a time, of all of them.
+const mostAtOnce = 256
+
 // outcomeWait is for how long whoever asks is kept waiting.
 const outcomeWait = 5 * time.Second
 
@@ -152,6 +155,12 @@ func attempt[T any](ctx context.Context, g *Gateway, asked *topics.Audit, all *o
 	out := g.ward.trail.out
 	if out == nil {
 		return errReadOnly
+	}
+	select {
+	case g.turns <- struct{}{}:
+		defer func() { <-g.turns }()
+	default:
+		return errBusy
 	}
 	first := proto.CloneOf(asked)
 	first.Result = resultAsked

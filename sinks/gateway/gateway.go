@@ -47,8 +47,9 @@ type Gateway struct {
 	metrics *metrics
 	tracer  trace.Tracer
 
-	acts outcomes[*topics.AnswerOutcome]
-	asks outcomes[*topics.Outcome]
+	acts  outcomes[*topics.AnswerOutcome]
+	asks  outcomes[*topics.Outcome]
+	turns chan struct{} // of what people ask for, all together
 
 	resolve func(settings []*topics.Setting, of string) (*topics.Limits, error) // nil: nobody can
 
@@ -76,6 +77,7 @@ func New(cfg Config, page fs.FS, log *slog.Logger, reg prometheus.Registerer) (*
 		tracer:    noop.NewTracerProvider().Tracer(""),
 		ward:      newWard(cfg, m, log),
 		listening: make(chan struct{}),
+		turns:     make(chan struct{}, mostAtOnce),
 	}, nil
 }
 

@@ -32,5 +32,6 @@ var (
 	errReadOnly       = refuse(codeReadOnly, "this gateway shows and does nothing: ask one that writes")
 	errNoOutcome      = refuse(codeNoOutcome, "it was asked, and nothing has been heard of it for 5 s: it may still be done. Look whether it is; asked again under the same id it has no second effect")
 	errNotWritten     = refuse(codeNotWritten, "the log could not be written to: it may still be done. Look whether it is; asked again under the same id it has no second effect")
+	errBusy           = refuse(codeBusy, "too many wishes are under way: ask again in a moment")
 	errNoAudit        = refuse(codeNoAudit, "it could not be noted who asks for this, so nothing was done: ask again in a moment, and tell whoever runs the site")
 )

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"sync"
@@ -165,8 +164,7 @@ func (t *trail) chain(ctx context.Context, batch []entry) {
 			a.Person, a.Subject = "unreadable", "unreadable"
 			b, _ = topics.Audits.Append(nil, a)
 		}
-		sum := sha256.Sum256(b)
-		t.previous, values[i] = sum[:], a
+		t.previous, values[i] = topics.AuditSum(b), a
 	}
 	var err error
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
