@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"google.golang.org/protobuf/proto"
 
 	"heartwire/pipeline/kafka"
 	"heartwire/topics"
@@ -18,7 +18,7 @@ import (
 // outcomes, refusals among them, in the order of the requests.
 func Ask(ctx context.Context, conf kafka.Config, log *slog.Logger, requests ...*topics.Request) ([]*topics.Outcome, error) {
 	a := asked[*topics.Outcome]{
-		in: topics.Settings.On(conf.Site), look: "does a registry run?",
+		to: topics.Requests, in: topics.Settings.On(conf.Site), look: "does a registry run?",
 		read: func(r *kgo.Record) (string, *topics.Outcome) {
 			rec, err := kafka.Decode(topics.Settings, r)
 			if err != nil {
@@ -28,13 +28,9 @@ func Ask(ctx context.Context, conf kafka.Config, log *slog.Logger, requests ...*
 			return o.GetRequest(), o
 		},
 	}
-	for i, r := range requests {
+	for _, r := range requests {
 		r.Site = conf.Site
-		rec, err := kafka.Encode(conf.Site, topics.Requests, conf.Partitions, r, topics.Origin{Source: "ask", Offset: int64(i)})
-		if err != nil {
-			return nil, err
-		}
-		a.ids, a.records = append(a.ids, r.GetId()), append(a.records, rec)
+		a.ids, a.values = append(a.ids, r.GetId()), append(a.values, r)
 	}
 	return a.wait(ctx, conf, log, map[int32]kgo.Offset{0: kgo.NewOffset().AtStart()})
 }
@@ -45,7 +41,7 @@ func Ask(ctx context.Context, conf kafka.Config, log *slog.Logger, requests ...*
 // refusals among them, in the order of the answers.
 func Answer(ctx context.Context, conf kafka.Config, log *slog.Logger, answers ...*topics.Chart) ([]*topics.AnswerOutcome, error) {
 	a := asked[*topics.AnswerOutcome]{
-		in: topics.Alarms.On(conf.Site), look: "does the alarms stage run? heartwire tail alarms --ticks shows whether time goes on there, and heartwire rejects what could not be taken",
+		to: topics.Charts, in: topics.Alarms.On(conf.Site), look: "does the alarms stage run? heartwire tail alarms --ticks shows whether time goes on there, and heartwire rejects what could not be taken",
 		read: func(r *kgo.Record) (string, *topics.AnswerOutcome) {
 			rec, err := kafka.Decode(topics.Alarms, r)
 			if err != nil {
@@ -60,17 +56,12 @@ func Answer(ctx context.Context, conf kafka.Config, log *slog.Logger, answers ..
 	if err != nil {
 		return nil, err
 	}
-	epoch := rand.Int64() // two who write at once have two Origins
-	for i, c := range answers {
+	for _, c := range answers {
 		id := c.GetAnswer().GetId() + c.GetStandby().GetId()
 		if id == "" || c.GetPatient() == "" {
 			return nil, fmt.Errorf("an answer without an id or a patient: nobody could be told what came of it")
 		}
-		rec, err := kafka.Encode(conf.Site, topics.Charts, conf.Partitions, c, topics.Origin{Source: "answers", Epoch: epoch, Offset: int64(i)})
-		if err != nil {
-			return nil, err
-		}
-		a.ids, a.records = append(a.ids, id), append(a.records, rec)
+		a.ids, a.values = append(a.ids, id), append(a.values, c)
 	}
 	from, err := a.ends(ctx, conf, log)
 	if err != nil {
@@ -82,11 +73,12 @@ func Answer(ctx context.Context, conf kafka.Config, log *slog.Logger, answers ..
 // asked is what somebody asks by records, each of which is answered by one of
 // another topic under its id.
 type asked[T any] struct {
-	ids     []string
-	records []*kgo.Record
-	in      string // the topic of the answers
-	look    string // where to look when no answer comes
-	read    func(*kgo.Record) (id string, answer T)
+	ids    []string
+	to     topics.Any // the topic of what is asked
+	values []proto.Message
+	in     string // the topic of the answers
+	look   string // where to look when no answer comes
+	read   func(*kgo.Record) (id string, answer T)
 }
 
 // ends is where the partitions end now in which the answers will stand: of a
@@ -105,12 +97,17 @@ func (a *asked[T]) ends(ctx context.Context, conf kafka.Config, log *slog.Logger
 		return nil, fmt.Errorf("where %s ends: %w", a.in, err)
 	}
 	from := map[int32]kgo.Offset{}
-	for _, r := range a.records {
-		o, ok := ends.Lookup(a.in, r.Partition)
-		if !ok {
-			return nil, fmt.Errorf("%s has no partition %d: is it made as chart is? heartwire topics plan tells", a.in, r.Partition)
+	for _, v := range a.values {
+		key, err := a.to.KeyOf(v)
+		if err != nil {
+			return nil, err
 		}
-		from[r.Partition] = kgo.NewOffset().At(o.Offset)
+		i := topics.Partition(key, conf.Partitions)
+		o, ok := ends.Lookup(a.in, i)
+		if !ok {
+			return nil, fmt.Errorf("%s has no partition %d: is it made as chart is? heartwire topics plan tells", a.in, i)
+		}
+		from[i] = kgo.NewOffset().At(o.Offset)
 	}
 	return from, nil
 }
@@ -123,17 +120,19 @@ func (a *asked[T]) wait(ctx context.Context, conf kafka.Config, log *slog.Logger
 	}
 	defer cl.Close()
 	waiting := map[string]int{}
-	for i, rec := range a.records {
+	w := NewWriter(conf, log, "ask")
+	w.client = cl // one client for both
+	for i, v := range a.values {
 		waiting[a.ids[i]] = i
-		if err := cl.ProduceSync(ctx, rec).FirstErr(); err != nil {
-			return nil, fmt.Errorf("write to %s: %w", rec.Topic, err)
+		if err := w.Write(ctx, a.to, v); err != nil {
+			return nil, err
 		}
 	}
-	out := make([]T, len(a.records))
+	out := make([]T, len(a.values))
 	for len(waiting) > 0 {
 		fetches := cl.PollFetches(ctx)
 		if ctx.Err() != nil {
-			return out, fmt.Errorf("%d of %d are not answered yet, and may still be done: %s: %w", len(waiting), len(a.records), a.look, ctx.Err())
+			return out, fmt.Errorf("%d of %d are not answered yet, and may still be done: %s: %w", len(waiting), len(a.values), a.look, ctx.Err())
 		}
 		if err := fetches.Err(); err != nil {
 			return out, fmt.Errorf("read %s: %w", a.in, err)

@@ -35,6 +35,12 @@ type Node struct {
 	durable bool  // a durable sink
 }
 
+// Writing is the node that writes these topics too: what people ask for by a sink.
+func (n Node) Writing(list ...topics.Any) Node {
+	n.Writes = append(n.Writes, specs(list)...)
+	return n
+}
+
 // Topology is the graph, as a value: what runs is what it prints.
 type Topology []Node
 
@@ -59,8 +65,8 @@ func (t Topology) names() []string {
 	return names
 }
 
-// forPeople are topics that people read: `heartwire rejects`, `alarms why`.
-var forPeople = []string{topics.Rejects.Name, topics.Strips.Name}
+// forPeople are topics that people read: `heartwire rejects`, `alarms why`, `audit`.
+var forPeople = []string{topics.Rejects.Name, topics.Strips.Name, topics.Audits.Name}
 
 // Validate tells all that is wrong with the graph: two nodes of one name, a
 // topic that nobody writes or nobody reads, a topic that is none.

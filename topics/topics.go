@@ -164,7 +164,7 @@ func All() []Any {
 		Strips,
 		Requests, Settings,
 		Pages,
-		Rejects,
+		Rejects, Audits,
 		BeatsCheckpoints.Changelog, BeatsCheckpoints.History,
 		RhythmCheckpoints.Changelog, RhythmCheckpoints.History,
 		AlarmsCheckpoints.Changelog, AlarmsCheckpoints.History,

@@ -170,7 +170,7 @@ func (a *app) backtestLog(cmd *cobra.Command, b *backtest, conf *loaded) (*compa
 		}
 		return nil
 	}
-	if err := watch(cmd.Context(), cmd.ErrOrStderr(), run); err != nil {
+	if err := lookOn(cmd.Context(), cmd.ErrOrStderr(), run); err != nil {
 		return nil, err
 	}
 	done := run.Progress()

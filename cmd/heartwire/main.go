@@ -98,8 +98,10 @@ a broker for MQTT, one for Kafka, eight synthetic patients and the page.
 		{"look", a.accountCommand()},
 		{"look", a.rulesCommand()},
 		{"look", a.rejectsCommand()},
+		{"look", a.auditCommand()},
 		{"look", a.topicsCommand()},
 		{"look", a.topologyCommand()},
+		{"look", a.openapiCommand()},
 		{"look", a.configCommand()},
 		{"look", a.benchCommand()},
 	} {

@@ -74,6 +74,11 @@ func (h *house) topology() (pipeline.Topology, error) {
 		return nil, err
 	}
 	h.gateway.Store(g)
+	writes := pipeline.NewWriter(h.conf.Kafka, h.log.With("node", "gateway"), "gateway")
+	g.WriteTo(writes)
+	g.Resolve(func(settings []*topics.Setting, of string) (*topics.Limits, error) {
+		return registry.Read(settings).Force(of)
+	})
 	moves := pipeline.Topology{
 		pipeline.Source("bridge",
 			[]topics.Any{topics.Settings, topics.BridgeChangelog},
@@ -82,13 +87,16 @@ func (h *house) topology() (pipeline.Topology, error) {
 		pipeline.Clock(topics.Frames, topics.Requests),
 	}
 	shows := pipeline.Topology{
-		pipeline.Live("gateway", g.Run, g.CaughtUp,
+		pipeline.Live("gateway", func(ctx context.Context) error {
+			defer writes.Close()
+			return g.Run(ctx)
+		}, g.CaughtUp,
 			pipeline.From(topics.Settings, 0, g.Settings()),
 			pipeline.From(topics.Alarms, recentAlarms, g.Alarms()),
 			pipeline.From(topics.Charts, recentSamples, g.Charts()),
 			pipeline.From(topics.Annotations, recentSamples, g.Annotations()),
 			pipeline.From(topics.Frames, recentSamples, g.Frames()),
-		),
+		).Writing(topics.Charts, topics.Requests, topics.Audits),
 		h.strips(),
 	}
 	watches, err := h.watches()
@@ -105,8 +113,7 @@ func (h *house) strips() pipeline.Node {
 		pipeline.NewReader(kafka, log, topics.Frames), pipeline.NewReader(kafka, log, topics.Annotations),
 		pipeline.NewDeriver(kafka, log, topics.Strips, topics.Alarms))))
 	n.Reads = append(n.Reads, topics.Frames.Spec, topics.Annotations.Spec)
-	n.Writes = append(n.Writes, topics.Strips.Spec)
-	return n
+	return n.Writing(topics.Strips)
 }
 
 // stages are the nodes that decide, alone: they read the log and write to it,

@@ -15,14 +15,16 @@ import (
 // client is one WebSocket connection: a reader, a writer and the queue
 // between the ward and the writer.
 type client struct {
-	ward   *ward
-	conn   net.Conn // the writer's alone
-	ws     *websocket.Conn
-	asJSON bool
-	wake   chan struct{} // the writer sleeps on it
-	timer  *time.Timer   // the writer's: the end of its rest
-	wrote  time.Time     // the writer's: when it wrote last
-	deaf   chan struct{} // closed when the reader has ended
+	gateway *Gateway
+	ward    *ward
+	asker   asker
+	conn    net.Conn // the writer's alone
+	ws      *websocket.Conn
+	asJSON  bool
+	wake    chan struct{} // the writer sleeps on it
+	timer   *time.Timer   // the writer's: the end of its rest
+	wrote   time.Time     // the writer's: when it wrote last
+	deaf    chan struct{} // closed when the reader has ended
 
 	mu      sync.Mutex
 	sleep   sleep
@@ -33,6 +35,9 @@ type client struct {
 	named   int          // wants that the client named
 	pending []topics.Key // wants whose Snapshot is due
 	sound   sound
+	who     identity
+	told    map[string]uint64 // versions of the layers that it has been told, by object
+	asks    int               // under way
 
 	pinged time.Time // when the ping without an answer was written; zero without one
 	asked  time.Time // when the last ping was queued
@@ -73,15 +78,20 @@ const (
 	readLimit = 64 << 10 // of a message from a client
 )
 
-func newClient(w *ward, asJSON bool) *client {
+func newClient(g *Gateway, who asker, asJSON bool) *client {
+	w := g.ward
 	return &client{
-		ward:   w,
-		asJSON: asJSON,
-		wake:   make(chan struct{}, 1),
-		timer:  time.NewTimer(time.Hour),
-		deaf:   make(chan struct{}),
-		queue:  queue{maxMessages: w.cfg.QueueMessages, maxBytes: w.cfg.QueueBytes},
-		wants:  make(map[topics.Key]*want),
+		gateway: g,
+		ward:    w,
+		asker:   who,
+		who:     w.identify(who.user),
+		told:    make(map[string]uint64),
+		asJSON:  asJSON,
+		wake:    make(chan struct{}, 1),
+		timer:   time.NewTimer(time.Hour),
+		deaf:    make(chan struct{}),
+		queue:   queue{maxMessages: w.cfg.QueueMessages, maxBytes: w.cfg.QueueBytes},
+		wants:   make(map[topics.Key]*want),
 	}
 }
 

@@ -15,7 +15,13 @@ type Config struct {
 	Listen    string    `yaml:"listen"`     // host:port; port 0 takes a free one
 	TLS       TLSConfig `yaml:"tls"`        //
 	UsersFile string    `yaml:"users_file"` // htpasswd with bcrypt; each request must then name a user
-	Origins   []string  `yaml:"origins"`    // other origins whose pages may connect: https://ward.example
+
+	// LocalAccount is as whom everybody acts where no users are asked for: as
+	// settings say of it, and while they say nothing as admin of all units.
+	// Empty: all is to be seen there, and nothing to be done.
+	LocalAccount string `yaml:"local_account"`
+
+	Origins []string `yaml:"origins"` // other origins whose pages may connect: https://ward.example
 
 	MaxClients       int `yaml:"max_clients"`       // WebSocket clients at a time
 	MaxSubscriptions int `yaml:"max_subscriptions"` // patients that one client may name; "all" is not counted
@@ -43,6 +49,7 @@ type TLSConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Listen:           "127.0.0.1:8080",
+		LocalAccount:     "local",
 		MaxClients:       1000,
 		MaxSubscriptions: 1000,
 		QueueMessages:    8192,

@@ -243,6 +243,7 @@ func TestUsersAndTLS(t *testing.T) {
 	}
 	defer ws.Close()
 	p := &peer{Conn: ws, t: t}
+	give(t, r.Settings(), topics.Settings, accountSetting(1, "nurse", "nurse", "*"))
 	p.subscribeAll()
 	for i := range 100 {
 		give(t, r.Frames(), topics.Frames, frame("p1", i))

@@ -25,6 +25,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"heartwire/topics"
 )
 
 // Subprotocols of /v1/live.
@@ -44,6 +46,12 @@ type Gateway struct {
 	ward    *ward
 	metrics *metrics
 	tracer  trace.Tracer
+
+	acts  outcomes[*topics.AnswerOutcome]
+	asks  outcomes[*topics.Outcome]
+	turns chan struct{} // of what people ask for, all together
+
+	resolve func(settings []*topics.Setting, of string) (*topics.Limits, error) // nil: nobody can
 
 	ready     atomic.Bool
 	listening chan struct{} // closed when addr is known
@@ -67,14 +75,19 @@ func New(cfg Config, page fs.FS, log *slog.Logger, reg prometheus.Registerer) (*
 	return &Gateway{
 		cfg: cfg, page: page, log: log, metrics: m,
 		tracer:    noop.NewTracerProvider().Tracer(""),
-		ward:      newWard(cfg, m),
+		ward:      newWard(cfg, m, log),
 		listening: make(chan struct{}),
+		turns:     make(chan struct{}, mostAtOnce),
 	}, nil
 }
 
 // Trace tells p of the records that are followed, from their delivery to the
 // gateway until the first client has them. It is called before Run.
 func (g *Gateway) Trace(p trace.TracerProvider) { g.tracer = p.Tracer("heartwire/sinks/gateway") }
+
+// WriteTo gives the gateway the log to write to: what people ask for, and who
+// saw and asked for what. Without it nothing is to be done. It is called before Run.
+func (g *Gateway) WriteTo(w topics.Writer) { g.ward.trail.out = w }
 
 // CaughtUp says that the topics have been read from the look-back to the
 // end. Until then nobody is let in: what has long ended would look new.
@@ -118,6 +131,10 @@ func (g *Gateway) Serve(ctx context.Context, ln net.Listener) error {
 	if conf != nil {
 		ln = tls.NewListener(ln, conf)
 	}
+	g.sayWhoActs()
+	noted := make(chan struct{})
+	go func() { defer close(noted); g.ward.trail.run() }()
+	defer func() { g.ward.trail.close(); <-noted }()
 	srv := g.server()
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
@@ -141,6 +158,14 @@ func (g *Gateway) Serve(ctx context.Context, ln net.Listener) error {
 			}
 			return nil
 		}
+	}
+}
+
+// sayWhoActs is loud about an open door.
+func (g *Gateway) sayWhoActs() {
+	if g.users == nil && g.cfg.LocalAccount != "" && g.ward.trail.out != nil {
+		g.log.Warn("nobody is asked who they are: whoever reaches this address from this machine acts as one account; "+
+			"set gateway.users_file to ask, or empty gateway.local_account to let them look and do nothing", "account", g.cfg.LocalAccount)
 	}
 }
 
@@ -214,14 +239,14 @@ func (g *Gateway) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !g.ready.Load() {
-		refuse(w, "the log is still being read; try again in a moment")
+		unavailable(w, "the log is still being read; try again in a moment")
 		return
 	}
 	if err := g.ward.reserve(); err != nil {
-		refuse(w, err.Error())
+		unavailable(w, err.Error())
 		return
 	}
-	c := newClient(g.ward, protocol == protocolJSON)
+	c := newClient(g, askerOf(r), protocol == protocolJSON)
 	door := &replies{}
 	up := websocket.Upgrader{
 		ReadBufferSize: 1 << 10, WriteBufferSize: 256, // the writer does not use it
@@ -250,9 +275,11 @@ func (g *Gateway) admit(c *client, door *replies) {
 	c.push(say(kindHello, &ServerMessage{Kind: &ServerMessage_Hello{Hello: &Hello{
 		Site: g.cfg.Site, Notice: Notice, ServerTimeUs: time.Now().UnixMicro(), Build: g.cfg.Build,
 	}}}))
+	c.greet()
 	if !g.ward.join(c) {
 		c.end("going away", closing(websocket.CloseGoingAway, errDraining.Error()))
 	}
+	c.become(g.ward.identify(c.asker.user)) // it may have changed on the way in
 	// The handler returns and its buffers with it.
 	go c.read()
 	go func() {
@@ -272,7 +299,7 @@ func choose(asked []string) string {
 	return ""
 }
 
-func refuse(w http.ResponseWriter, why string) {
+func unavailable(w http.ResponseWriter, why string) {
 	w.Header().Set("Retry-After", "1")
 	http.Error(w, why, http.StatusServiceUnavailable)
 }

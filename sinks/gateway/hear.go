@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"github.com/gorilla/websocket"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -44,13 +46,62 @@ func (c *client) hear(op int, data []byte) *ServerMessage {
 			c.sound = audible
 		}
 		c.mu.Unlock()
+	case *ClientMessage_Act, *ClientMessage_Ask:
+		return c.attempt(&m)
 	default:
-		return problem(m.GetId(), "unknown", "this server knows no such message: it knows subscribe, unsubscribe and sound")
+		return problem(m.GetId(), "unknown", "this server knows no such message: it knows subscribe, unsubscribe, sound, act and ask")
 	}
 	if err != nil {
 		return problem(m.GetId(), "refused", err.Error())
 	}
 	return nil
+}
+
+// mostAsks of a client may be under way at a time.
+const mostAsks = 16
+
+// attempt does what a client asks for, beside all else; the outcome is sent
+// when it is known.
+func (c *client) attempt(m *ClientMessage) *ServerMessage {
+	c.mu.Lock()
+	busy := c.asks >= mostAsks
+	if !busy {
+		c.asks++
+	}
+	c.mu.Unlock()
+	if busy {
+		return problem(m.GetId(), codeBusy, fmt.Sprintf("%d of your wishes are under way: wait for one to be answered", mostAsks))
+	}
+	go func() {
+		c.push(say(kindDone, c.do(m)))
+		c.mu.Lock()
+		c.asks--
+		c.mu.Unlock()
+	}()
+	return nil
+}
+
+// do is the answer to an Act or an Ask.
+func (c *client) do(m *ClientMessage) *ServerMessage {
+	done := &Done{Id: m.GetId()}
+	if a := m.GetAct(); a != nil {
+		o, why := c.gateway.act(context.Background(), c.asker, a)
+		if why != nil {
+			return why.message(m.GetId())
+		}
+		o = proto.CloneOf(o)
+		o.Answer = a.GetAnswer().GetId() + a.GetStandby().GetId() // the client's own
+		done.Kind = &Done_Answer{Answer: o}
+	} else {
+		o, why := c.gateway.ask(context.Background(), c.asker, m.GetAsk())
+		if why != nil {
+			return why.message(m.GetId())
+		}
+		o = proto.CloneOf(o)
+		o.Request = m.GetAsk().GetRequest()
+		done.Kind = &Done_Setting{Setting: o}
+	}
+	return &ServerMessage{Kind: &ServerMessage_Done{Done: done}}
 }
 
 // maxReplies bounds what a client can make the server owe it.

@@ -16,19 +16,20 @@ import (
 	"time"
 )
 
-// server is the HTTP server: the page, /v1/live, /healthz and /readyz.
+// server is the HTTP server: the page, /v1/live, the API, /healthz and /readyz.
 func (g *Gateway) server() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/live", g.live)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !g.ready.Load() {
-			refuse(w, "the log is still being read")
+			unavailable(w, "the log is still being read")
 			return
 		}
 		fmt.Fprintln(w, "ready")
 	})
 	mux.HandleFunc("GET /", g.serveAsset)
+	g.api(mux)
 	var h http.Handler = mux
 	if g.users != nil {
 		h = g.users.guard(h)

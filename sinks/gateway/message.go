@@ -28,11 +28,14 @@ const (
 	kindHeartbeat
 	kindProblem
 	kindHello
+	kindIdentity
+	kindSetting
+	kindDone
 	kindControl // a WebSocket control frame
 	kinds
 )
 
-var kindNames = [kinds]string{"frame", "annotation", "chart", "alarm", "bed", "snapshot", "dropped", "heartbeat", "problem", "hello", "control"}
+var kindNames = [kinds]string{"frame", "annotation", "chart", "alarm", "bed", "snapshot", "dropped", "heartbeat", "problem", "hello", "identity", "setting", "done", "control"}
 
 // worth is the order in which a full queue gives messages up.
 type worth uint8
@@ -51,6 +54,7 @@ const (
 
 	serverSnapshot    protowire.Number = 2
 	serverTraceparent protowire.Number = 11
+	serverSetting     protowire.Number = 14
 
 	snapshotBed, snapshotFrames, snapshotAnnotations protowire.Number = 1, 2, 3
 	snapshotSecond, snapshotLimits, snapshotAlarms   protowire.Number = 4, 5, 6

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -70,13 +71,13 @@ func FuzzHear(f *testing.F) {
 	f.Add(1, false, []byte("{"))
 	cfg := DefaultConfig()
 	cfg.MaxSubscriptions = 8
-	m, err := newMetrics(nil)
-	if err != nil {
-		f.Fatal(err)
-	}
 	f.Fuzz(func(t *testing.T, op int, asJSON bool, data []byte) {
-		w := newWard(cfg, m)
-		c := newClient(w, asJSON)
+		g, err := New(cfg, testPage, slog.New(slog.DiscardHandler), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := g.ward
+		c := newClient(g, asker{}, asJSON)
 		w.join(c)
 		defer w.part(c)
 		for range 2 {

@@ -11,7 +11,7 @@ import (
 type metrics struct {
 	clients, patients, silent, high prometheus.Gauge
 	closings                        *prometheus.CounterVec
-	bytes                           prometheus.Counter
+	bytes, unaudited                prometheus.Counter
 	latency                         prometheus.Histogram
 	messages                        [kinds]prometheus.Counter
 	drops                           [essential]prometheus.Counter
@@ -34,6 +34,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		closings: vec("clients_closed_total", "reason", "Clients that have left, by reason."),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "heartwire", Subsystem: "gateway", Name: "sent_bytes_total",
 			Help: "Bytes written to clients, as Protobuf."}),
+		unaudited: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "heartwire", Subsystem: "gateway", Name: "audit_lost_total",
+			Help: "Records of who saw or asked for what that the audit trail had no room for."}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "heartwire", Subsystem: "gateway", Name: "write_seconds",
 			Help:    "Time from delivery to the gateway until written to the client's socket, of the oldest message in a write.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .3, 1, 3, 10}}),
@@ -47,7 +49,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.clients, m.patients, m.silent, m.high, m.closings, m.bytes, m.latency, sent, dropped} {
+	for _, c := range []prometheus.Collector{m.clients, m.patients, m.silent, m.high, m.closings, m.bytes, m.unaudited, m.latency, sent, dropped} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

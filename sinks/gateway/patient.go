@@ -110,7 +110,11 @@ func (p *patient) change(f func(*Bed)) {
 	p.bed = b
 	m := say(kindBed, &ServerMessage{Kind: &ServerMessage_Bed{Bed: b}})
 	m.patient = p.key
-	p.tell(m, everything)
+	for _, s := range p.subs {
+		if s.c.sees(p.unit()) { // else it is about to be told that the patient has left its sight
+			s.c.push(m)
+		}
+	}
 }
 
 // leave ends a key: it is discharged, or its device was bound to a patient.

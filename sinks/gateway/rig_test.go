@@ -51,10 +51,19 @@ func startOn(t testing.TB, ln net.Listener, change func(*Config)) *rig {
 	if change != nil {
 		change(&cfg)
 	}
+	return startWith(t, ln, cfg, nil)
+}
+
+// startWith starts a gateway that writes to out, if there is one.
+func startWith(t testing.TB, ln net.Listener, cfg Config, out topics.Writer) *rig {
+	t.Helper()
 	reg := prometheus.NewRegistry()
 	g, err := New(cfg, testPage, slog.New(slog.DiscardHandler), reg)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if out != nil {
+		g.WriteTo(out)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r := &rig{Gateway: g, t: t, reg: reg, ln: ln, stop: stop, done: make(chan error, 1)}
@@ -94,6 +103,9 @@ func (r *rig) connect(protocol string) *peer {
 	}
 	if p.next().GetHello() == nil {
 		r.t.Fatal("the first message is no Hello")
+	}
+	if m, err := p.read(); err != nil || m.GetIdentity() == nil {
+		r.t.Fatalf("the second message is no Identity: %v %v", m, err)
 	}
 	return p
 }
@@ -149,7 +161,8 @@ func (p *peer) read() (*ServerMessage, error) {
 	return m, err
 }
 
-// next is the next message that is no heartbeat.
+// next is the next message that is no heartbeat, and does not say who the
+// client is or where limits come from.
 func (p *peer) next() *ServerMessage {
 	p.t.Helper()
 	for {
@@ -157,7 +170,7 @@ func (p *peer) next() *ServerMessage {
 		if err != nil {
 			p.t.Fatalf("read: %v", err)
 		}
-		if m.GetHeartbeat() == nil {
+		if m.GetHeartbeat() == nil && m.GetIdentity() == nil && m.GetSetting() == nil {
 			return m
 		}
 	}
@@ -250,6 +263,16 @@ func patientSetting(version uint64, v *topics.Patient) topics.Record[*topics.Set
 		Key:    topics.Key(object),
 		Origin: topics.Origin{Source: "requests", Offset: int64(version)}, Offset: int64(version),
 		Value: &topics.Setting{Object: object, Version: version, TimeUs: epoch, Kind: &topics.Setting_Patient{Patient: v}},
+	}
+}
+
+func accountSetting(version uint64, name, role string, units ...string) topics.Record[*topics.Setting] {
+	object := "account/" + name
+	return topics.Record[*topics.Setting]{
+		Key: topics.Key(object), Origin: topics.Origin{Source: "requests", Offset: int64(version)},
+		Value: &topics.Setting{Object: object, Version: version, TimeUs: epoch, Kind: &topics.Setting_Account{
+			Account: &topics.Account{Account: name, Roles: []string{role}, Units: units, Gone: role == ""},
+		}},
 	}
 }
 

@@ -158,6 +158,8 @@ func (g *Gateway) Alarms() sinks.Sink[*topics.Alarm] {
 				return p.alarm(k.State, m)
 			case *topics.Alarm_Silence:
 				return p.silence(o, k.Silence, m)
+			case *topics.Alarm_Outcome:
+				g.acts.tell(k.Outcome.GetAnswer(), k.Outcome)
 			}
 			return true // nothing of it is remembered, or its kind is newer than this build
 		},
@@ -166,10 +168,14 @@ func (g *Gateway) Alarms() sinks.Sink[*topics.Alarm] {
 }
 
 // Settings is the sink of the topic settings. It gives patients their beds
-// and devices, and limits to a gateway that began after they were said.
-func (g *Gateway) Settings() sinks.Sink[*topics.Setting] { return settings{g.ward} }
+// and devices, and limits to a gateway that began after they were said; to
+// people their accounts, and the outcomes of what they have asked for.
+func (g *Gateway) Settings() sinks.Sink[*topics.Setting] { return settings{g.ward, &g.asks} }
 
-type settings struct{ ward *ward }
+type settings struct {
+	ward *ward
+	asks *outcomes[*topics.Outcome]
+}
 
 func (s settings) Close(context.Context) error { return nil }
 
@@ -206,7 +212,26 @@ func (s settings) take(r *topics.Record[*topics.Setting]) error {
 		if key, ok := strings.CutPrefix(r.Value.GetObject(), "limits/"); ok && key != "" {
 			s.ward.fold(topics.Key(key), func(p *patient) { p.limit(k.Limits) })
 		}
+	case *topics.Setting_Layer, *topics.Setting_Profile, *topics.Setting_Bounds:
+		return s.relayer(r)
+	case *topics.Setting_Account:
+		s.ward.enroll(k.Account, r.Value.GetVersion())
+	case *topics.Setting_Outcome:
+		s.asks.tell(k.Outcome.GetRequest(), k.Outcome)
 	}
+	return nil
+}
+
+func (s settings) relayer(r *topics.Record[*topics.Setting]) error {
+	raw := r.Raw
+	if raw == nil {
+		b, err := topics.Settings.Append(nil, r.Value)
+		if err != nil {
+			return err
+		}
+		raw = b
+	}
+	s.ward.relayer(r.Value, raw)
 	return nil
 }
 

@@ -64,10 +64,14 @@ func (u *users) guard(next http.Handler) http.Handler {
 		name, password, ok := r.BasicAuth()
 		if !ok || !u.check(r, name, password) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="Heartwire", charset="UTF-8"`)
-			http.Error(w, "a user and a password are needed", http.StatusUnauthorized)
+			if strings.HasPrefix(r.URL.Path, "/v1/") {
+				writeProblem(w, newProblem(http.StatusUnauthorized, "no-user", "a user and a password are needed"))
+			} else {
+				http.Error(w, "a user and a password are needed", http.StatusUnauthorized)
+			}
 			return
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, as(r, name))
 	})
 }
 

@@ -13,15 +13,6 @@ type want struct {
 	pending bool
 }
 
-// offer is a want by "all" for a patient that has appeared.
-func (c *client) offer(key topics.Key, t topicSet) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, has := c.wants[key]; !has {
-		c.note(key, t)
-	}
-}
-
 // renew is a want by "all" that begins anew.
 func (c *client) renew(key topics.Key, t topicSet) {
 	c.mu.Lock()

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -19,7 +20,8 @@ type ward struct {
 
 	mu       sync.RWMutex
 	patients map[topics.Key]*patient
-	devices  map[string]holder // by settings
+	devices  map[string]holder  // by settings
+	accounts map[string]account // by settings
 	clients  map[*client]struct{}
 	all      map[*client]topicSet // clients that want every patient
 	places   int                  // taken, by clients and by handshakes
@@ -27,10 +29,16 @@ type ward struct {
 	draining bool
 
 	decided decisions
+	layers  layers
+	trail   *trail
+	now     func() time.Time // by which what people ask is dated
 }
 
-func newWard(cfg Config, m *metrics) *ward {
+func newWard(cfg Config, m *metrics, log *slog.Logger) *ward {
 	return &ward{
+		trail:    newTrail(log, m, time.Now),
+		now:      time.Now,
+		accounts: make(map[string]account),
 		cfg:      cfg,
 		metrics:  m,
 		patients: make(map[topics.Key]*patient),
@@ -96,21 +104,16 @@ func (w *ward) locked(key topics.Key) *patient {
 	}
 }
 
-// fold runs f with the patient's lock held, and offers the patient to the
-// clients that want all when f made it one to be shown.
+// fold runs f with the patient's lock held, and looks again at who is told of
+// the patient when f made it one to be shown, or of another unit.
 func (w *ward) fold(key topics.Key, f func(*patient)) {
 	p := w.locked(key)
-	before := p.known
+	known, unit := p.known, p.unit()
 	f(p)
-	appeared := p.known && !before
+	changed := p.known && !known || p.unit() != unit
 	p.mu.Unlock()
-	if !appeared {
-		return
-	}
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	for c, wants := range w.all {
-		c.offer(key, wants)
+	if changed {
+		w.review(key)
 	}
 }
 
@@ -193,6 +196,9 @@ func (w *ward) subscribe(c *client, s *Subscribe) error {
 			return fmt.Errorf("the name of a patient has 1 to 256 bytes, this one %d", len(name))
 		}
 	}
+	c.mu.Lock()
+	clear(c.told) // layers are told again with the Snapshots
+	c.mu.Unlock()
 	for _, name := range s.GetPatients() {
 		if err := c.want(topics.Key(name), wants, w.cfg.MaxSubscriptions); err != nil {
 			return err
@@ -201,6 +207,7 @@ func (w *ward) subscribe(c *client, s *Subscribe) error {
 	if !s.GetAll() {
 		return nil
 	}
+	// Those whom it may not see are passed over when their Snapshot is due.
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.all[c] = wants
@@ -255,32 +262,33 @@ func (w *ward) detach(c *client, key topics.Key) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i := range p.subs {
-		if p.subs[i].c == c {
-			p.subs = append(p.subs[:i], p.subs[i+1:]...)
-			return
-		}
+	if p.forget(c) {
+		w.trail.saw(c, whatSeeEnd, key)
 	}
 }
 
 // admit puts a Snapshot into the client's queue and makes the client a
-// listener, both under the patient's lock: what is folded later follows.
+// listener, both under the patient's lock: what is folded later follows. A
+// client that may not see the patient gets the Snapshot of one of whom nothing
+// is known, if it has named it, and nothing follows.
 func (w *ward) admit(c *client, key topics.Key) {
 	p := w.locked(key)
 	wants, named, ok := c.admitted(key)
-	if !ok { // no longer wanted
+	sees := c.sees(p.unit())
+	if !ok || !sees && !named {
+		if ok {
+			c.unwant(key)
+		}
 		p.mu.Unlock()
 		return
 	}
-	sub := subscriber{c: c, wants: wants, named: named}
-	at := len(p.subs)
-	for i := range p.subs {
-		if p.subs[i].c == c {
-			at = i
-		}
+	shown := p
+	if sees {
+		w.listen(p, subscriber{c: c, wants: wants, named: named})
+	} else {
+		shown = newPatient(key, w.cfg.PatientBytes)
 	}
-	p.subs = append(p.subs[:at], append([]subscriber{sub}, p.subs[min(at+1, len(p.subs)):]...)...)
-	s := p.recall(wants, w.cfg.Window)
+	s := shown.recall(wants, w.cfg.Window)
 	m := &message{kind: kindSnapshot, worth: essential, patient: key, at: time.Now()}
 	c.restart(m)
 	for _, v := range s.vitals {
@@ -288,9 +296,27 @@ func (w *ward) admit(c *client, key topics.Key) {
 		again.worth = number
 		c.push(again)
 	}
+	if sees && wants&topicChart != 0 {
+		for _, l := range w.layers.of(key, p.unit()) {
+			c.informed(l)
+		}
+	}
 	p.mu.Unlock()
 	// The client's writer alone looks at it, and the writer is who is here.
 	m.fill(serverSnapshot, "", s.encode())
+}
+
+// listen makes a client a listener, or gives one that is other wants. The
+// patient's lock is held.
+func (w *ward) listen(p *patient, sub subscriber) {
+	for i := range p.subs {
+		if p.subs[i].c == sub.c {
+			p.subs[i] = sub
+			return
+		}
+	}
+	p.subs = append(p.subs, sub)
+	w.trail.saw(sub.c, whatSee, p.key)
 }
 
 // sweep forgets keys that were left long ago, and those that a client named
@@ -311,6 +337,7 @@ func (w *ward) sweep(now time.Time) {
 			delete(w.patients, key)
 			for _, s := range p.subs {
 				s.c.unwant(key)
+				w.trail.saw(s.c, whatSeeEnd, key)
 			}
 		}
 		if p.known {
