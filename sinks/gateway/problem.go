@@ -9,27 +9,16 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// problemDetails is why a request was not done, by RFC 9457.
+// problemDetails is why a request was not done, by RFC 9457: its type is
+// urn:heartwire:problem: and the code, its detail says what to do, its errors
+// where in the request, one by one.
 type problemDetails struct {
-	Type   string              `json:"type" doc:"urn:heartwire:problem: and the code"`
-	Title  string              `json:"title" doc:"of the status"`
-	Status int                 `json:"status" doc:"of HTTP"`
-	Code   string              `json:"code" doc:"for programs" example:"stale-version"`
-	Detail string              `json:"detail" doc:"what is wrong, and what to do"`
-	Errors []*huma.ErrorDetail `json:"errors,omitempty" doc:"where in the request, one by one"`
+	huma.ErrorModel
+	Code string `json:"code" doc:"for programs" example:"stale-version"`
 }
 
-// Error implements error.
-func (p *problemDetails) Error() string { return p.Detail }
-
-// GetStatus and ContentType are what huma asks of a problem.
-func (p *problemDetails) GetStatus() int { return p.Status }
-
-// ContentType implements huma.ContentTypeFilter.
-func (p *problemDetails) ContentType(string) string { return "application/problem+json" }
-
 func newProblem(status int, code, detail string) *problemDetails {
-	return &problemDetails{Type: "urn:heartwire:problem:" + code, Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+	return &problemDetails{huma.ErrorModel{Type: "urn:heartwire:problem:" + code, Title: http.StatusText(status), Status: status, Detail: detail}, code}
 }
 
 // takeProblems has huma tell its own findings as problems too. Its way of doing
