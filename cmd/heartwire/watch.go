@@ -47,7 +47,7 @@ gone. It listens on the loopback alone.
 With --synthetic it is also the patch of a patient who is none, in the unit
 "synthetic", whose heart stands still in each minute: the alarm of it has to come
 out. It publishes as heartwire simulate does, by the settings simulate.broker,
-ca_file, user and password_file. Two watchers need two names.`,
+ca_file, user and password_file. Two watchers need two names: --synthetic=synthetic-2.`,
 		Example: `  heartwire watch --config heartwire.yaml
   heartwire watch --synthetic --node http://127.0.0.1:9464/readyz
   curl -fsS http://127.0.0.1:9465/v1/watch`,
@@ -88,8 +88,12 @@ func (a *app) runWatch(cmd *cobra.Command, synthetic string) error {
 	}
 	g, ctx := errgroup.WithContext(cmd.Context())
 	g.Go(func() error { return h.run(ctx, pipeline.Topology{node}) })
-	g.Go(func() error { return h.admitSynthetic(ctx, synthetic) })
-	g.Go(func() error { return patches.Run(ctx) })
+	g.Go(func() error {
+		if err := h.admitSynthetic(ctx, synthetic); err != nil {
+			return err
+		}
+		return patches.Run(ctx)
+	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -150,13 +154,13 @@ func (l siteLog) Since(ctx context.Context, t topics.Any, key topics.Key, at tim
 	return false, err
 }
 
-var syntheticName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+var syntheticName = regexp.MustCompile(`^synthetic(-[a-z0-9-]{1,48})?$`)
 
 // syntheticPatch is the patch of the synthetic patient, which tells the watcher
 // what the MQTT broker has.
 func (h *house) syntheticPatch(name string) (*patch.Ward, error) {
 	if !syntheticName.MatchString(name) {
-		return nil, fmt.Errorf("--synthetic %q: want lower-case letters, digits and dashes, at most 63", name)
+		return nil, fmt.Errorf("--synthetic %q: want synthetic, or synthetic- and lower-case letters, digits and dashes", name)
 	}
 	w := h.watch.Load()
 	w.Synthetic(topics.Key(name))
@@ -175,9 +179,9 @@ func (h *house) syntheticPatch(name string) (*patch.Ward, error) {
 	return patch.New(conf, h.log.With("node", watchNode))
 }
 
-// admitSynthetic puts the synthetic patient into its unit and binds its patch,
-// and tries until the registry has done it: that it cannot is found out when no
-// alarm comes.
+// admitSynthetic puts the synthetic patient into its unit and binds its patch
+// before that sends, so that nobody sees it as a device bound to nobody. It tries
+// until the registry has done it: that it cannot is found out when no alarm comes.
 func (h *house) admitSynthetic(ctx context.Context, name string) error {
 	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
 		asks := []*topics.Request{
@@ -185,6 +189,7 @@ func (h *house) admitSynthetic(ctx context.Context, name string) error {
 			{Kind: &topics.Request_Bind{Bind: &topics.Bind{Device: name, Patient: name}}},
 		}
 		stamp(watchNode, asks)
+		asks[1].GetBind().AtUs = asks[1].TimeUs
 		try, cancel := context.WithTimeout(ctx, 30*time.Second)
 		outcomes, err := pipeline.Ask(try, h.conf.Kafka, h.log, asks...)
 		cancel()

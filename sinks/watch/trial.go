@@ -8,7 +8,7 @@ import (
 
 // Script is how the synthetic patient lives: its heart stands still for a
 // quarter of each minute, longer than any limit of asystole lets pass.
-const Script = "45s sinus 70; 15s asystole; loop"
+const Script = "30s sinus 70; 15s asystole; 15s sinus 70; loop"
 
 // ScriptRate is the Hz of its patch.
 const ScriptRate = 250

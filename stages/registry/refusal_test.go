@@ -11,6 +11,10 @@ import (
 	"heartwire/topics"
 )
 
+func admitted(patient, unit string) *topics.Request {
+	return &topics.Request{Kind: &topics.Request_PutPatient{PutPatient: &topics.Patient{Patient: patient, Unit: unit}}}
+}
+
 func TestBadLimitsAreRefusedByCode(t *testing.T) {
 	latching := false
 	quality := 1.0
@@ -42,6 +46,8 @@ func TestBadLimitsAreRefusedByCode(t *testing.T) {
 		"too long":          {lay("patient/p1", "policy", limit(topics.RuleHRHigh, 130, 600)), CodeOutOfBounds, "want 0 to 60 s"},
 		"asystole late":     {lay("patient/p1", "policy", limit(topics.RuleAsystole, 11, 0)), CodeOutOfBounds, "want 3 to 10 s"},
 		"asystole lasting":  {lay("patient/p1", "policy", limit(topics.RuleAsystole, 4, 10)), CodeOutOfBounds, "its duration cannot be set"},
+		"hidden":            {admitted("p3", topics.SyntheticUnit), CodeBadName, "nobody is shown there"},
+		"no synthetic one":  {admitted("synthetic-2", "4W"), CodeBadName, "in the unit synthetic"},
 		"a definition":      {lay("patient/p1", "policy", limit(topics.RuleVT, 30, 0)), CodeOutOfBounds, "its value cannot be set"},
 		"af-fast":           {lay("patient/p1", "policy", limit(topics.RuleAFFast, 150, 0)), CodeOutOfBounds, "goes by the value"},
 		"quality":           {lay("patient/p1", "policy", &topics.Limit{Rule: topics.RuleSVT, Quality: &quality}), CodeOutOfBounds, "quality"},

@@ -86,6 +86,10 @@ func checkPatient(p *topics.Patient) error {
 	if strings.HasPrefix(p.Patient, "u-") {
 		return refuse(CodeBadName, "patient %q: what begins with u- names devices bound to nobody; choose another pseudonym", p.Patient)
 	}
+	if topics.Synthetic(topics.Key(p.Patient)) != (p.Unit == topics.SyntheticUnit) {
+		return refuse(CodeBadName, "patient %q in unit %q: synthetic patients, called synthetic or synthetic-…, are in the unit %s, and nobody else: nobody is shown there",
+			p.Patient, p.Unit, topics.SyntheticUnit)
+	}
 	for _, f := range []struct{ name, text string }{{"unit", p.Unit}, {"bed", p.Bed}, {"alias", p.Alias}} {
 		if err := checkText(f.name, f.text); err != nil {
 			return err
