@@ -62,7 +62,7 @@ func (r *reader[T]) begin(ctx context.Context, name string, s topics.Stretch) (f
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
-	at, err := adm.ListOffsetsAfterMilli(ctx, s.From.UnixMilli(), name)
+	at, err := adm.ListOffsetsAfterMilli(ctx, max(s.From.UnixMilli(), 0), name) // below 0 they mean something else
 	if err == nil {
 		err = at.Error()
 	}

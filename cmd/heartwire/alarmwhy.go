@@ -21,13 +21,24 @@ import (
 func (a *app) whyCommand() *cobra.Command {
 	var asJSON bool
 	var lately time.Duration
+	var svg, folder string
 	cmd := &cobra.Command{
 		Use: "why ID", Short: "Tell an alarm's whole story: why it came, what was done, how it ended", Args: cobra.ExactArgs(1),
 		Long: `Why tells the story of one alarm from the log alone, in the order in which it
 happened: when it began and was decided, by which limit and who had set that,
 each change with who did it, what was asked and refused, and what of the same
-patient was beyond its limit about then and became no alarm. Times are UTC.`,
+patient was beyond its limit about then and became no alarm. Then the way of the
+record that raised it, from the patch's sample to the log of alarms, with the time
+of each hop and the ms between; what the log has forgotten is said. The time of a
+record is when its writer handed it to Kafka; it is read when Kafka has it on its
+copies and the transaction has ended, so the next hop's ms have that in them.
+Times are UTC.
+
+--strip draws the 20 s of samples about its onset on ECG paper, 25 mm/s and
+10 mm/mV, as an SVG; --wfdb writes them as a PhysioNet record named by the first 12
+characters of the alarm's id. The strips sink keeps them for a year.`,
 		Example: `  heartwire alarms why 3f9c1a
+  heartwire alarms why 3f9c1a --strip strip.svg --wfdb strips
   heartwire alarms why 3f9c1a --since 720h --json`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,14 +46,20 @@ patient was beyond its limit about then and became no alarm. Times are UTC.`,
 			if err != nil {
 				return err
 			}
+			tell := s.tell
 			if asJSON {
-				return s.json(cmd.OutOrStdout())
+				tell = s.json
 			}
-			return s.tell(cmd.OutOrStdout())
+			if err := tell(cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			return s.saveStrip(svg, folder)
 		},
 	}
 	cmd.Flags().DurationVar(&lately, "since", 24*time.Hour, "look for an alarm of which something was said in this `time` until now")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object: the alarm now, its story, and what was suppressed")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object: the alarm now, its story, what was suppressed, hops and strip")
+	cmd.Flags().StringVar(&svg, "strip", "", "draw the samples about its onset into this SVG `file`")
+	cmd.Flags().StringVar(&folder, "wfdb", "", "write them into this `folder` as a PhysioNet record")
 	return cmd
 }
 
@@ -51,6 +68,9 @@ type alarmStory struct {
 	first, last *topics.Alarm                  // of the alarm's own records
 	log         []topics.Record[*topics.Alarm] // its changes, refusals about it, silences in its time; in order
 	suppressed  []*topics.Alarm
+	raised      *topics.Record[*topics.Alarm] // nil: it is no longer in the log
+	hops        []hop                         // of that record
+	strip       *topics.Strip                 // nil: there is none, or none yet
 }
 
 // aroundAlarm is how long before and after an alarm others of its patient
@@ -77,7 +97,7 @@ func (a *app) alarmStory(cmd *cobra.Command, id string, lately time.Duration) (*
 	var all []topics.Record[*topics.Alarm]
 	err = conf.Kafka.Scan(cmd.Context(), quiet(), topics.Alarms, kafka.Since{Time: from, Of: topics.Key(found.GetPatient())}, func(r topics.Record[proto.Message], bad error) error {
 		if v, ok := r.Value.(*topics.Alarm); ok && bad == nil && v.GetPatient() == found.GetPatient() {
-			all = append(all, topics.Record[*topics.Alarm]{Partition: r.Partition, Offset: r.Offset, Time: r.Time, Value: v})
+			all = append(all, topics.Record[*topics.Alarm]{Key: r.Key, Origin: r.Origin, Partition: r.Partition, Offset: r.Offset, Time: r.Time, Value: v})
 		}
 		return nil
 	})
@@ -86,6 +106,9 @@ func (a *app) alarmStory(cmd *cobra.Command, id string, lately time.Duration) (*
 	}
 	if err == nil && s.first == nil {
 		err = fmt.Errorf("the records of alarm %s are no longer in the log", one.GetId())
+	}
+	if err == nil && s.raised != nil {
+		s.hops, s.strip, err = wayOf(cmd.Context(), conf.Kafka, *s.raised)
 	}
 	return s, err
 }
@@ -105,6 +128,9 @@ func (s *alarmStory) take(r topics.Record[*topics.Alarm], one *topics.AlarmState
 		}
 		if s.first == nil {
 			s.first = v
+			if k.State.GetVersion() == 1 {
+				s.raised = &r
+			}
 		}
 		s.last = v
 	case *topics.Alarm_Outcome:
@@ -149,7 +175,13 @@ func (s *alarmStory) json(out io.Writer) error {
 		}
 		suppressed = append(suppressed, rawJSON(b))
 	}
-	object["story"], object["suppressed"] = story, suppressed
+	object["story"], object["suppressed"], object["hops"] = story, suppressed, s.hops
+	if s.strip != nil {
+		if b, err = protojson.Marshal(s.strip); err != nil {
+			return err
+		}
+		object["strip"] = rawJSON(b)
+	}
 	if b, err = jsonLine(object); err != nil {
 		return err
 	}
@@ -186,7 +218,29 @@ func (s *alarmStory) tell(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	return s.tellSuppressed(out)
+	if err := s.tellSuppressed(out); err != nil || s.raised == nil {
+		return err
+	}
+	if err := tellWay(out, s.hops); err != nil {
+		return err
+	}
+	return s.tellStrip(out)
+}
+
+// tellStrip says what there is of its samples.
+func (s *alarmStory) tellStrip(out io.Writer) (err error) {
+	switch v := s.strip; {
+	case v == nil:
+		_, err = fmt.Fprintln(out, "\nIts strip is not copied: that takes some 10 s; does the strips sink run?")
+	case len(v.GetHoles()) == 0:
+		_, err = fmt.Fprintf(out, "\nIts strip is whole: %s of samples, %s from %s on. --strip draws it.\n", seconds(float64(v.GetToUs()-v.GetFromUs())/1e6), strings.Join(v.LeadNames(), ", "), at(v.GetFromUs()))
+	default:
+		fmt.Fprintf(out, "\nIts strip lacks samples, in seconds from its onset:\n")
+		for _, h := range v.GetHoles() {
+			_, err = fmt.Fprintf(out, "  %+.2f to %+.2f  %s\n", float64(h.GetFromUs()-v.GetOnsetUs())/1e6, float64(h.GetToUs()-v.GetOnsetUs())/1e6, h.GetWhy())
+		}
+	}
+	return err
 }
 
 // now is how the alarm stands.
@@ -219,10 +273,8 @@ func (s *alarmStory) tellWhy(out io.Writer) {
 		}
 	}
 	fmt.Fprintf(out, "\nDecided %.1f s after it began", float64(first.GetRaisedUs()-first.GetOnsetUs())/1e6)
-	for _, r := range s.log {
-		if r.Value == s.first && first.GetVersion() == 1 {
-			fmt.Fprintf(out, ", in the log %.1f s after that", r.Time.Sub(topics.MicroTime(first.GetRaisedUs())).Seconds())
-		}
+	if s.raised != nil {
+		fmt.Fprintf(out, ", in the log %.1f s after that", s.raised.Time.Sub(topics.MicroTime(first.GetRaisedUs())).Seconds())
 	}
 	if !first.GetTechnical() {
 		fmt.Fprintf(out, "; signal quality %.2f of 1", first.GetQuality())

@@ -40,6 +40,7 @@ func runSite(t *testing.T) (conf kafka.Config, stop func()) {
 		pipeline.Stage(stage, topics.Requests, topics.RegistryCheckpoints, topics.Settings, topics.Frames, topics.Charts),
 		pipeline.Stage(alarms.Stage(), topics.Charts, topics.AlarmsCheckpoints, topics.Alarms),
 		pipeline.Clock(topics.Requests),
+		(&house{conf: Config{Kafka: conf}, log: quiet()}).strips(),
 	}, "test", quiet(), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +59,8 @@ func runSite(t *testing.T) (conf kafka.Config, stop func()) {
 // TestSite runs testdata/site/*.txt, sessions beside a site whose registry and
 // alarms stage run. `heart PATIENT RATE SECONDS` is what rhythm would say of a
 // patient, second by second at once, rate 0 a heart that stands still; `alarm
-// NAME RULE` puts an id that alarms ls has just printed into the environment.
+// NAME RULE` puts an id that alarms ls has just printed into the environment;
+// `copied ID` waits for the alarm's strip.
 func TestSite(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/site",
@@ -75,6 +77,20 @@ func TestSite(t *testing.T) {
 				n, err2 := strconv.Atoi(args[2])
 				ts.Check(errors.Join(err1, err2))
 				ts.Check(ts.Value("hearts").(*hearts).beat(args[0], rate, n))
+			},
+			"copied": func(ts *testscript.TestScript, _ bool, args []string) { // waits for the strip of an alarm
+				ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+				defer cancel()
+				seen := errors.New("seen")
+				err := ts.Value("hearts").(*hearts).conf.Tail(ctx, quiet(), topics.Strips, kafka.Since{Start: true}, func(r topics.Record[proto.Message], err error) error {
+					if s, ok := r.Value.(*topics.Strip); ok && strings.HasPrefix(s.GetAlarm(), args[0]) {
+						return seen
+					}
+					return err
+				})
+				if !errors.Is(err, seen) {
+					ts.Fatalf("no strip of %s: %v", args[0], cmp.Or(err, ctx.Err()))
+				}
 			},
 			"alarm": func(ts *testscript.TestScript, _ bool, args []string) {
 				id := regexp.MustCompile(`(?m)^([0-9a-f]{12}) .* ` + regexp.QuoteMeta(args[1]) + ` `).FindStringSubmatch(ts.ReadFile("stdout"))

@@ -131,3 +131,15 @@ func (c Config) Fit(ctx context.Context, log *slog.Logger) (Config, error) {
 	c.Partitions = int32(len(list[topic].Partitions))
 	return c, nil
 }
+
+// At is the record at a place of a topic; there is false where the log has
+// forgotten it, or does not give it to anybody (an abort).
+func (c Config) At(ctx context.Context, log *slog.Logger, t topics.Any, partition int32, offset int64) (r topics.Record[proto.Message], there bool, err error) {
+	from, until := map[int32]int64{partition: offset}, map[int32]int64{partition: offset + 1}
+	err = ReadRange(ctx, c, log, t.About().On(c.Site), from, until, func(kr *kgo.Record) (bad error) {
+		there = kr.Offset == offset
+		r, bad = read(t, kr)
+		return bad
+	})
+	return r, there && err == nil, err
+}

@@ -98,7 +98,7 @@ func (a *alarm) frame(s *topics.Samples) {
 		return
 	}
 	id := run{s.GetDevice(), s.GetBoot(), s.GetFirst()}
-	if s.GetTimeUs() >= a.strip.GetToUs() || end(s) <= a.strip.GetFromUs() || a.seen[id] {
+	if s.GetTimeUs() >= a.strip.GetToUs() || s.EndUs() <= a.strip.GetFromUs() || a.seen[id] {
 		return
 	}
 	a.seen[id] = true
@@ -142,7 +142,7 @@ func (a *alarm) finish(forgotten bool) {
 func trim(runs []*topics.Samples, onset int64, bytes int) []*topics.Samples {
 	for bytes > 0 && len(runs) > 1 {
 		gone := runs[len(runs)-1]
-		if first := runs[0]; onset-end(first) > gone.GetTimeUs()-onset {
+		if first := runs[0]; onset-first.EndUs() > gone.GetTimeUs()-onset {
 			gone, runs = first, runs[1:]
 		} else {
 			runs = runs[:len(runs)-1]

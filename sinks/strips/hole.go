@@ -2,14 +2,6 @@ package strips
 
 import "heartwire/topics"
 
-// at is the sample time of sample i of a run, in µs.
-func at(s *topics.Samples, i int) int64 {
-	return s.GetTimeUs() + int64(float64(i)/s.GetRate()*1e6+0.5)
-}
-
-// end is the sample time at which a run is over.
-func end(s *topics.Samples) int64 { return at(s, int(s.GetCount())) }
-
 // holes are the parts of a strip for which its runs, by sample time, have no
 // sample. A run that goes on with the next sample leaves none, though its time
 // has been set right.
@@ -26,29 +18,23 @@ func holes(s *topics.Strip) (list []*topics.StripHole) {
 		rate = r.GetRate()
 		start := 0 // of samples that are there
 		for i := range int(r.GetCount()) + 1 {
-			if i < int(r.GetCount()) && !missing(r, i) {
+			if i < int(r.GetCount()) && !r.Lacks(i) {
 				continue
 			}
 			if i > start {
 				joined := start == 0 && next == run{r.GetDevice(), r.GetBoot(), r.GetFirst()}
 				if !joined {
-					say(at(r, start), rate)
+					say(r.AtUs(start), rate)
 				}
-				known = max(known, at(r, i))
+				known = max(known, r.AtUs(i))
 			}
 			start = i + 1
 		}
 		next = run{}
-		if n := int(r.GetCount()); n > 0 && !missing(r, n-1) {
+		if n := int(r.GetCount()); n > 0 && !r.Lacks(n-1) {
 			next = run{r.GetDevice(), r.GetBoot(), r.GetFirst() + uint64(n)}
 		}
 	}
 	say(s.GetToUs(), rate)
 	return list
-}
-
-// missing reports whether sample i of a run does not exist.
-func missing(s *topics.Samples, i int) bool {
-	m := s.GetMissing()
-	return i/8 < len(m) && m[i/8]>>(i%8)&1 == 1
 }
