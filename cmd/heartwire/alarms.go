@@ -40,7 +40,7 @@ is told why not.`,
 	for _, d := range deeds {
 		cmd.AddCommand(a.deedCommand(d))
 	}
-	cmd.AddCommand(a.standbyCommand(), a.whyCommand())
+	cmd.AddCommand(a.standbyCommand(), a.whyCommand(), a.alarmReportCommand())
 	return cmd
 }
 

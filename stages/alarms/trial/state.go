@@ -123,8 +123,11 @@ func (p *past) add(e *event) {
 	if t := e.tick; t != nil {
 		w.tick, w.n, w.owner, w.elapsedUs, w.wallUs = true, t.GetN(), t.GetOwner(), t.GetElapsedUs(), t.GetWallUs()
 	} else {
-		// A record that was read can be written.
-		p.bytes, _ = topics.Charts.Append(p.bytes, e.record.Value)
+		if len(e.record.Raw) > 0 {
+			p.bytes = append(p.bytes, e.record.Raw...)
+		} else {
+			p.bytes, _ = topics.Charts.Append(p.bytes, e.record.Value) // what was read can be written
+		}
 		w.record.Value, w.record.Raw, w.end = nil, nil, len(p.bytes)
 	}
 	p.events = append(p.events, w)

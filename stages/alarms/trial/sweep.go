@@ -55,7 +55,7 @@ var steps = []struct {
 	values []float64
 }{
 	{topics.RuleHRHigh, false, []float64{125, 130, 135, 140, 150, 160}},
-	{topics.RuleHRLow, true, []float64{48, 45, 43, 40, 35, 30}},
+	{topics.RuleHRLow, true, []float64{48, 45, 42, 40, 35}},
 	{topics.RulePause, false, []float64{3.5, 4, 5}},
 	{topics.RulePVC, false, []float64{12, 15, 20, 30}},
 	{topics.RuleNoData, false, []float64{15, 20, 30, 60}},
@@ -66,9 +66,9 @@ var steps = []struct {
 }
 
 // lasting are the durations that are tried, in s.
-var lasting = []float64{5, 10, 15, 20, 30, 45, 60, 120, 300}
+var lasting = []float64{5, 15, 30, 60, 120, 300}
 
-const mostDurations = 5 // of one rule
+const mostDurations = 3 // of one rule
 
 // Sweeps are the limits that are tried one at a time: of each built-in rule that
 // is not lethal, its value and its duration, wider than the default, within what
