@@ -104,6 +104,8 @@ type match struct {
 	cor, res float32 // correlation, -1 to 1; share of energy left when the template is taken away, 0 to about 4
 	lag      int     // samples by which the beat lies later
 	size     float32 // height over the template's
+
+	energy, dot float32 // of the beat, and its product with the template
 }
 
 // window is the signal around a peak, with what correlating at each lag needs.
@@ -173,7 +175,10 @@ func (w *window) against(t *template) match {
 			w.both(t, low, high, &best)
 		}
 	}
-	best.size = float32(math.Sqrt(float64(best.size)))
+	if best.cor > -1 {
+		e := t.form.energy
+		best.res, best.size = (best.energy+e-2*best.dot)/max(best.energy, e), float32(math.Sqrt(float64(best.energy/e)))
+	}
 	return best
 }
 
@@ -190,7 +195,7 @@ func (w *window) better(t *template, lag int, dot float32, best *match) {
 		return
 	}
 	if c := dot / float32(math.Sqrt(float64(ex)*float64(t.form.energy))); c > best.cor {
-		*best = match{c, (ex + t.form.energy - 2*dot) / max(ex, t.form.energy), lag, ex / t.form.energy}
+		best.cor, best.lag, best.energy, best.dot = c, lag, ex, dot
 	}
 }
 
