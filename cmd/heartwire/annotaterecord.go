@@ -115,6 +115,7 @@ func (run *annotation) measured(r *wfdb.Record, v *viewer) (_ iter.Seq2[topics.R
 	}
 	frames := r.Frames(wfdb.FrameOptions{
 		Patient: recordPatient, Device: recordDevice, Boot: 1, Start: recordStart, Leads: names, Lost: int(math.Ceil(r.Rate)),
+		Kept: driver.Kept,
 	})
 	log := driver.Tap(driver.Ticks(frames, recordTail), func(f *topics.Frame) {
 		if s := f.GetSamples(); s != nil {

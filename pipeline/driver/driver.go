@@ -19,9 +19,10 @@ import (
 	"heartwire/topics"
 )
 
-// commitEvery bounds how many records are folded again when one is condemned;
-// a state is written down as often, which is not cheap.
-const commitEvery = 256
+// Kept is how many records are looked at again when one is condemned: the memory
+// of a record can be used again when so many more have come. A state is written
+// down as often, which is not cheap.
+const Kept = 256
 
 // Fold gives what a stage says of records, in order, as records of out. It
 // passes ticks on as the runner does. A record that the stage condemns, and an
@@ -60,7 +61,7 @@ func Fold[S any, PS stages.State[S], In, Out proto.Message](
 				}
 			}
 			// A commit makes the next record write the state down.
-			if n++; n%commitEvery == 0 {
+			if n++; n%Kept == 0 {
 				p.Commit()
 			}
 			if in.Tick == nil || out.Wrap == nil {

@@ -57,13 +57,6 @@ type analysis struct {
 	mv     [chunk]float32 // used within walk
 }
 
-// walk is how far the deltas of a lead have been added up.
-type walk struct {
-	at    int
-	count int64
-	pulse int // of analysis.pulses: the first that is not over
-}
-
 func newAnalysis(s *topics.Samples, first uint64, late bool) *analysis {
 	a := &analysis{
 		device: s.GetDevice(), boot: s.GetBoot(), rate: s.GetRate(), late: late,
@@ -160,92 +153,6 @@ func (a *analysis) stretch(s *topics.Samples, begin, end uint64, v voice) {
 	a.watch(v)
 }
 
-// walk feeds one lead's samples to its quality and to who tracks it.
-func (a *analysis) walk(s *topics.Samples, i int, begin, end uint64) {
-	deltas, w, l := s.GetLeads()[i].GetDeltas(), &a.walks[i], &a.leads[i]
-	from, to := int(begin-s.GetFirst()), int(end-s.GetFirst())
-	for ; w.at < from; w.at++ {
-		w.count += int64(deltas[w.at])
-	}
-	if l.off {
-		for ; w.at < to; w.at++ {
-			w.count += int64(deltas[w.at])
-		}
-		return
-	}
-	var t *tracker
-	switch i {
-	case a.chosen.lead:
-		t = &a.chosen
-	case a.spare.lead:
-		t = &a.spare
-	}
-	step, second := max(int(a.rate*slopeStep+0.5), 1), int(math.Ceil(a.rate))
-	for w.at < to {
-		v := a.mv[:max(min(to-w.at, chunk, second-l.quality.counts), 1)]
-		first := s.GetFirst() + uint64(w.at)
-		l.quality.add(v, w.millivolts(v, deltas, l.gain/1000), step)
-		a.blank(i, v, first)
-		last := len(v)
-		if l.quality.counts >= second {
-			last--
-		}
-		if t != nil {
-			t.take(v[:last])
-		}
-		if last == len(v) {
-			continue
-		}
-		if l.quality.close(); i == a.chosen.lead {
-			a.compare()
-		}
-		if t != nil {
-			t.take(v[last:])
-		}
-	}
-}
-
-// millivolts fills v with the next samples, and says how many are at a rail.
-func (w *walk) millivolts(v []float32, deltas []int32, gain float64) (rails int) {
-	count := w.count
-	for i, d := range deltas[w.at:][:len(v)] {
-		count += int64(d)
-		if isRail(count) {
-			rails++
-		}
-		v[i] = bounded(float64(count) * gain)
-	}
-	w.count, w.at = count, w.at+len(v)
-	return rails
-}
-
-// blank takes out what pace pulses cover of lead i's samples, of which the
-// device's first is given.
-func (a *analysis) blank(i int, v []float32, first uint64) {
-	if len(a.pulses) == 0 {
-		a.held[i] = v[len(v)-1]
-		return
-	}
-	for k, x := range v {
-		if a.blanked(&a.walks[i], first+uint64(k)) {
-			v[k] = a.held[i]
-		} else {
-			a.held[i] = x
-		}
-	}
-}
-
-// bounded is a value in mV within limitMV. Comparing costs less here than min and max.
-func bounded(mv float64) float32 {
-	if mv > limitMV {
-		return limitMV
-	}
-	if mv < -limitMV {
-		return -limitMV
-	}
-	return float32(mv)
-}
-
 // pace says the pace pulses among begin..end and keeps them.
 func (a *analysis) pace(s *topics.Samples, begin, end uint64, v voice) {
 	for _, p := range s.GetPacePulses()[:min(len(s.GetPacePulses()), maxPulses)] {
@@ -268,16 +175,6 @@ func (a *analysis) pace(s *topics.Samples, begin, end uint64, v voice) {
 func (a *analysis) forget() {
 	old, _ := slices.BinarySearch(a.pulses, a.next-min(a.next, uint64(pulseKept*a.rate)))
 	a.pulses = slices.Delete(a.pulses, 0, max(old, len(a.pulses)-maxPulses))
-}
-
-// blanked reports a sample that a pace pulse covers: what is seen there is
-// the pulse, and the value before it is taken instead.
-func (a *analysis) blanked(w *walk, n uint64) bool {
-	after := uint64(blankAfter * a.rate)
-	for w.pulse < len(a.pulses) && a.pulses[w.pulse]+after < n {
-		w.pulse++
-	}
-	return w.pulse < len(a.pulses) && n+uint64(math.Ceil(blankBefore*a.rate)) >= a.pulses[w.pulse]
 }
 
 // beats says what the analysed lead's tracker has found. all says what waits

@@ -96,12 +96,14 @@ func (t *reader) restart() {
 	t.last, t.due = past{}, 0
 }
 
+// sleeps reports that nothing is to be done: no peak has come, and nothing is due.
+func (t *reader) sleeps(d *detector) bool {
+	return len(d.seen) == 0 && len(d.found) == 0 && (len(t.list) == 0 || d.now() < t.due)
+}
+
 // push takes the peaks that the detector has seen, those that it takes for
 // beats, and the time.
 func (t *reader) push(d *detector) {
-	if len(d.seen) == 0 && len(d.found) == 0 && (len(t.list) == 0 || d.now() < t.due) {
-		return
-	}
 	for _, p := range d.seen {
 		if len(t.list) == maxOpen {
 			t.list = slices.Delete(t.list, 0, 1)
@@ -359,7 +361,7 @@ func (t *reader) look(d *detector, c *candidate) {
 	}
 	steep := max(f.steep, 1)
 	x[lookQuiet], x[lookQuietPre] = (before+after)/(2*quietLen*steep), before/(quietLen*steep)
-	x[lookLevel] = ratio(c.level, d.signal.median())
+	x[lookLevel] = ratio(c.level, d.signal.median)
 	x[lookDiscord] = discord(&d.band, c.at+lag, f)
 	c.step = abs(ratio(change/quietLen, f.high+f.low))
 	if len(t.own.list) == 0 {

@@ -159,7 +159,7 @@ func (a *analysis) compare() {
 func (a *analysis) silent() bool {
 	c, s := &a.chosen.qrs, &a.spare.qrs
 	since := c.last.at // 0 before the first
-	return c.learned() && c.band.n-since > silentFrom && s.hasLast && s.band.n-s.last.at < silentFrom/2 && s.rr.n >= silentBeats &&
+	return c.learned() && c.n-since > silentFrom && s.hasLast && s.n-s.last.at < silentFrom/2 && s.rr.n >= silentBeats &&
 		a.worth(a.spare.lead) >= betterBy
 }
 

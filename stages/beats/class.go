@@ -79,7 +79,7 @@ func (t *reader) judgeFeatures(d *detector, i int, x *[numLooks + numJudge]float
 	if c.rule {
 		j[judgeRule] = 1
 	}
-	j[judgeNoise], j[judgeLevel] = ratio(c.level, d.noise.median()), ratio(c.level, d.threshold)
+	j[judgeNoise], j[judgeLevel] = ratio(c.level, d.noise.median), ratio(c.level, d.threshold)
 	j[judgeSince], j[judgeSlow] = 10, 10
 	if b.has {
 		j[judgePrev], j[judgeSlope] = ratio(c.level, b.level), ratio(c.slope, b.slope)
@@ -102,7 +102,7 @@ func (t *reader) judgeFeatures(d *detector, i int, x *[numLooks + numJudge]float
 	t.bridge(i, b, usual, j)
 	j[judgeContrast], j[judgeUneven] = d.contrast(), t.rr.irregularity(8)
 	j[judgeFit], j[judgeLastQuiet] = t.fit, t.noise
-	j[judgePoor], j[judgeStep], j[judgeSteps], j[judgeUneven16] = t.poor, c.step, t.steps, t.rr.unevenness()
+	j[judgePoor], j[judgeStep], j[judgeSteps], j[judgeUneven16] = t.poor, c.step, t.steps, t.rr.uneven
 }
 
 // bridge looks for a later peak that comes when the beat after the last one
@@ -221,7 +221,7 @@ func (t *reader) classify(i, next int, now uint64) {
 	if next >= 0 {
 		f[classNextRes] = t.list[next].x[lookResDom]
 	}
-	f[classUneven], f[classUneven16] = t.rr.irregularity(8), t.rr.unevenness()
+	f[classUneven], f[classUneven16] = t.rr.irregularity(8), t.rr.uneven
 	f[classLastRes] = t.last.res
 	t.company(c, rr > 0, f)
 	f[classChance], f[classFit], f[classLastQuiet] = c.chance, t.fit, t.noise

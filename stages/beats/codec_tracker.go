@@ -81,6 +81,7 @@ func writeDetector(e *stages.Encoder, d *detector) {
 
 func readDetector(d *stages.Decoder, q *detector) {
 	readBand(d, &q.band)
+	q.n = q.band.n
 	q.top, q.before, q.block = readPeak(d), d.Float32(), d.Float32()
 	if q.blocks = d.Float32s(q.blocks); len(q.blocks) > learnBlocks {
 		d.Fail("%d blocks of learning", len(q.blocks))
@@ -95,6 +96,7 @@ func readDetector(d *stages.Decoder, q *detector) {
 		for i := range r.v {
 			r.v[i] = d.Float32()
 		}
+		r.derive()
 	}
 	q.threshold = d.Float32()
 	q.last, q.hasLast, q.quiet, q.complete = readPeak(d), d.Bool(), d.Uint(), d.Uint()

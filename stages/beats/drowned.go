@@ -59,7 +59,7 @@ func (a *analysis) ventricles() bool {
 func (d *detector) relearn() {
 	d.signal, d.noise, d.threshold = eight{}, eight{}, 0
 	d.block, d.blocks = 0, d.blocks[:0]
-	d.top, d.last, d.hasLast, d.quiet = peak{}, peak{}, false, d.band.n
-	d.complete = max(d.complete, d.band.n)
+	d.top, d.last, d.hasLast, d.quiet = peak{}, peak{}, false, d.n
+	d.complete = max(d.complete, d.n)
 	d.open, d.seen, d.found = slices.Delete(d.open, 0, len(d.open)), d.seen[:0], d.found[:0]
 }

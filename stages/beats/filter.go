@@ -53,34 +53,41 @@ func (b *band) begin(v float32) {
 	clear(b.slope[:])
 }
 
-// push takes the sample at time n in mV and gives the energy at n-energyDelay,
-// in mV: for one narrow deflection about its height in the band.
-func (b *band) push(v float32) float32 {
-	if b.n == 0 {
-		b.begin(v)
-	}
-	n := b.n
-	b.n++
-	b.smooth += float64(v) - float64(b.raw[(n-smoothLen)%alignLen])
-	s := float32(b.smooth * (1. / smoothLen))
-	b.low += float64(s) - float64(b.smoothed[(n-lowLen)%alignLen])
-	l := float32(b.low * (1. / lowLen))
-	b.high += float64(l) - float64(b.lowed[(n-highLen)%shapeRing])
-	baseline := float32(b.high * (1. / highLen)) // at n-bandDelay
-	b.raw[n%alignLen], b.smoothed[n%alignLen], b.lowed[n%shapeRing] = v, s, l
+// ahead is how many samples the band takes at a time, before they are looked
+// at: so many more than are asked for are in its rings.
+const ahead = 8
 
-	at := n - bandDelay // wraps around in the first samples, harmlessly
-	b.wave[at%historyLen] = b.smoothed[(at+(smoothLen-1)/2)%alignLen] - baseline
-	b.sharp[at%historyLen] = b.raw[at%alignLen] - baseline
-	low := b.lowed[(at+lowDelay)%shapeRing]
-	passed := low - baseline
-	rise := passed - b.passed[n%slopeLag]
-	b.passed[n%slopeLag] = passed
-	b.slope[(at-slopeLag/2)%historyLen] = low - b.lowed[(at+lowDelay-slopeLag)%shapeRing]
-	rise = abs(rise)
-	b.energy += float64(rise) - float64(b.rises[(n-energyLen)%riseLen])
-	b.rises[n%riseLen] = rise
-	return float32(b.energy*(1./energyLen)) * (energyLen / (2. * slopeLag))
+// take takes up to ahead samples in mV, and turns each into the energy energyDelay before
+// it, in mV: for one narrow deflection about its height in the band.
+func (b *band) take(v []float32) {
+	if b.n == 0 {
+		b.begin(v[0])
+	}
+	// Kept in registers: a sum in memory waits for itself.
+	n, smooth, low, high, energy := b.n, b.smooth, b.low, b.high, b.energy
+	for i, x := range v {
+		smooth += float64(x) - float64(b.raw[(n-smoothLen)%alignLen])
+		s := float32(smooth * (1. / smoothLen))
+		low += float64(s) - float64(b.smoothed[(n-lowLen)%alignLen])
+		l := float32(low * (1. / lowLen))
+		high += float64(l) - float64(b.lowed[(n-highLen)%shapeRing])
+		baseline := float32(high * (1. / highLen)) // at n-bandDelay
+		b.raw[n%alignLen], b.smoothed[n%alignLen], b.lowed[n%shapeRing] = x, s, l
+
+		at := n - bandDelay // wraps around in the first samples, harmlessly
+		b.wave[at%historyLen] = b.smoothed[(at+(smoothLen-1)/2)%alignLen] - baseline
+		b.sharp[at%historyLen] = b.raw[at%alignLen] - baseline
+		lowed := b.lowed[(at+lowDelay)%shapeRing]
+		passed := lowed - baseline
+		rise := abs(passed - b.passed[n%slopeLag])
+		b.passed[n%slopeLag] = passed
+		b.slope[(at-slopeLag/2)%historyLen] = lowed - b.lowed[(at+lowDelay-slopeLag)%shapeRing]
+		energy += float64(rise) - float64(b.rises[(n-energyLen)%riseLen])
+		b.rises[n%riseLen] = rise
+		v[i] = float32(energy*(1./energyLen)) * (energyLen / (2. * slopeLag))
+		n++
+	}
+	b.n, b.smooth, b.low, b.high, b.energy = n, smooth, low, high, energy
 }
 
 // low1 is the low-passed signal at a time of the last shapeRing samples, in µV.

@@ -53,6 +53,7 @@ type peak struct {
 // that stand out from the noise and are no T waves.
 type detector struct {
 	band   band
+	n      uint64  // samples of the band that have been looked at: all, between calls of take
 	top    peak    // highest of the last dominance samples
 	before float32 // energy of the last sample
 
@@ -72,55 +73,10 @@ type detector struct {
 	found []peak // those that are beats; empty between calls
 }
 
-// eight is the last eight of something.
-type eight struct {
-	v     [8]float32
-	n, at int
-}
-
-func (e *eight) push(v float32) {
-	e.v[e.at] = v
-	e.at = (e.at + 1) % len(e.v)
-	e.n = min(e.n+1, len(e.v))
-}
-
-// median is 0 while there is nothing.
-func (e *eight) median() float32 {
-	if e.n == 0 {
-		return 0
-	}
-	v := e.v
-	s := v[:e.n]
-	sortFew(s)
-	return (s[(e.n-1)/2] + s[e.n/2]) / 2
-}
-
-// sortFew takes a quarter of the time of slices.Sort for up to sixteen.
-func sortFew(s []float32) {
-	for i, v := range s {
-		k := i
-		for ; k > 0 && v < s[k-1]; k-- {
-			s[k] = s[k-1]
-		}
-		s[k] = v
-	}
-}
-
-func (e *eight) mean(none float32) float32 {
-	if e.n == 0 {
-		return none
-	}
-	var sum float32
-	for _, v := range e.v[:e.n] {
-		sum += v
-	}
-	return sum / float32(e.n)
-}
-
 // restart begins a signal that does not belong to what was before: what was
 // learned of levels stays, what was seen does not.
 func (d *detector) restart() {
-	d.band.n = 0
+	d.band.n, d.n = 0, 0
 	d.top, d.before, d.block = peak{}, 0, 0
 	d.last, d.hasLast, d.quiet, d.complete = peak{}, false, 0, 0
 	d.open, d.seen, d.found = d.open[:0], d.seen[:0], d.found[:0]
@@ -129,18 +85,17 @@ func (d *detector) restart() {
 func (d *detector) learned() bool { return len(d.blocks) == learnBlocks }
 
 // now is the time up to which the energy is known.
-func (d *detector) now() uint64 { return d.band.n - 1 - energyDelay }
+func (d *detector) now() uint64 { return d.n - 1 - energyDelay }
 
-// push takes one sample in mV. Peaks are appended to seen, beats to found too.
-func (d *detector) push(v float32) {
-	e := d.band.push(v)
-	if d.band.n <= energyDelay+settle {
+// push takes the energy of the next sample of the band. Peaks are appended to seen, beats to found too.
+func (d *detector) push(e float32) {
+	if d.n++; d.n <= energyDelay+settle {
 		return
 	}
 	now := d.now()
 	if p := d.top; p.level > 0 && now-p.at >= dominance {
 		d.top = peak{}
-		if d.measure(&p); p.level > leastShare*d.signal.median() {
+		if d.measure(&p); p.level > leastShare*d.signal.median {
 			d.seen = append(d.seen, p)
 		}
 		d.judge(p)
@@ -154,70 +109,6 @@ func (d *detector) push(v float32) {
 	} else {
 		d.searchBack(now)
 	}
-}
-
-// measure looks at the signal around a peak.
-func (d *detector) measure(p *peak) {
-	var up, down, best, sharp float32
-	for i := p.at - stepSpan; i <= p.at+stepSpan; i++ {
-		s := d.band.slope[i%historyLen]
-		up, down = max(up, s), max(down, -s)
-		if i >= p.at-slopeSpan && i <= p.at+slopeSpan {
-			p.slope = max(p.slope, s, -s)
-		}
-	}
-	if min(up, down) < bothWays*p.slope {
-		p.level = 0
-	}
-	p.r = p.at
-	for i := p.at - peakSpan; i <= p.at+peakSpan; i++ {
-		w := d.band.wave[i%historyLen]
-		if w = max(w, -w); w > best {
-			best, p.r = w, i
-		}
-		w = d.band.sharp[i%historyLen]
-		sharp = max(sharp, w, -w)
-	}
-	if best < narrow*sharp || d.height(p.at) <= lowest {
-		p.level = 0
-	}
-	p.width = d.width(p.at)
-}
-
-// height is the range of the low-passed signal around a peak in mV, added up
-// from its slopes.
-func (d *detector) height(at uint64) float32 {
-	var v, low, high float32
-	for i := at - peakSpan; i <= at+peakSpan; i += slopeLag {
-		v += d.band.slope[i%historyLen]
-		low, high = min(low, v), max(high, v)
-	}
-	return high - low
-}
-
-// width is for how long the low-passed signal stays, around the place where it
-// is farthest from what lies 150 ms before and after, more than half way there.
-func (d *detector) width(at uint64) float32 {
-	var v [stepSpan + 1]float32
-	for i := range stepSpan {
-		v[i+1] = v[i] + d.band.slope[(at-stepSpan+1+uint64(i)*slopeLag)%historyLen]
-	}
-	base, top := v[stepSpan]/2, 0
-	for i := range v {
-		if abs(v[i]-base) > abs(v[top]-base) {
-			top = i
-		}
-	}
-	half := (v[top] - base) / 2
-	over := func(i int) bool { return (v[i]-base-half)*half > 0 }
-	first, last := top, top
-	for first > 0 && over(first-1) {
-		first--
-	}
-	for last < stepSpan && over(last+1) {
-		last++
-	}
-	return float32(slopeLag * (last - first + 1))
 }
 
 // judge decides what is plain, and keeps what is not.
@@ -251,8 +142,8 @@ func (d *detector) isTall(p peak) bool {
 
 // contrast is how far the beats stand out from the other peaks, 0 to 1.
 func (d *detector) contrast() float32 {
-	if s := d.signal.median(); s > 0 {
-		return max(1-d.noise.median()/s, 0)
+	if s := d.signal.median; s > 0 {
+		return max(1-d.noise.median/s, 0)
 	}
 	return 0
 }
@@ -285,11 +176,13 @@ func (d *detector) follow(times, level float32) {
 		d.noise.v[i] *= times
 	}
 	d.signal.n = len(d.signal.v)
+	d.signal.derive()
+	d.noise.derive()
 	d.update()
 }
 
 func (d *detector) update() {
-	n, s := d.noise.median(), d.signal.median()
+	n, s := d.noise.median, d.signal.median
 	d.threshold = max(n+thresholdShare*(s-n), floor)
 }
 
@@ -305,7 +198,7 @@ func (d *detector) level(at uint64) float32 {
 // searchLevel is the threshold for what is searched back: part of the way from
 // the noise to the threshold, for half of it would be noise where there is much.
 func (d *detector) searchLevel(at uint64) float32 {
-	n := min(d.noise.median(), d.threshold)
+	n := min(d.noise.median, d.threshold)
 	return (n + searchShare*(d.threshold-n)) * d.level(at) / max(d.threshold, floor)
 }
 
@@ -377,7 +270,7 @@ func (d *detector) prune(now uint64) {
 // progress says before which sample every beat has been said, and the newest
 // candidate that is not decided, if there is one.
 func (d *detector) progress() (complete, candidate uint64, undecided bool) {
-	if !d.learned() || d.band.n <= energyDelay+settle {
+	if !d.learned() || d.n <= energyDelay+settle {
 		return d.complete, 0, false
 	}
 	now := d.now()

@@ -44,36 +44,32 @@ type block struct {
 // slopeStep is the time over which a slope is taken.
 const slopeStep = 0.008 // s
 
-// add takes samples in mV, of which some are at a rail. step is slopeStep in samples.
-func (q *quality) add(v []float32, rails, step int) {
+// add takes samples in mV, and what they span. step is slopeStep in samples.
+func (q *quality) add(v []float32, of swing, step int) {
 	b := &q.now
-	low, high := b.low, b.high
 	if q.counts == 0 {
-		low, high = v[0], v[0]
+		b.low, b.high = of.low, of.high
+	} else {
+		b.low, b.high = min(b.low, of.low), max(b.high, of.high)
 	}
-	for _, x := range v {
-		if x < low {
-			low = x
-		}
-		if x > high {
-			high = x
-		}
-	}
-	b.low, b.high = low, high
 	q.counts += len(v)
-	b.clipped += rails
+	b.clipped += of.rails
 	at := q.lag
-	for ; at < len(v); at += step {
-		if q.has {
-			d := abs(v[at] - q.last)
-			b.sum += d
-			if d > b.max {
-				b.max = d
-			}
-			b.n++
-		}
+	if !q.has && at < len(v) {
 		q.last, q.has = v[at], true
+		at += step
 	}
+	last, sum, most := q.last, b.sum, b.max
+	for ; at < len(v); at += step {
+		d := abs(v[at] - last)
+		last = v[at]
+		sum += d
+		if d > most {
+			most = d
+		}
+		b.n++
+	}
+	q.last, b.sum, b.max = last, sum, most
 	q.lag = at - len(v)
 }
 
@@ -103,17 +99,16 @@ func (q *quality) close() {
 // interrupt forgets the sample before a gap, so that no slope goes across it.
 func (q *quality) interrupt() { q.has, q.lag = false, 0 }
 
+const leastRail = 1 << 15
+
 // isRail reports a count at the end of a converter's range of 16, 18, 24 or 32 bits:
 // no other number says that a lead is saturated rather than flat.
 func isRail(c int64) bool {
 	if c < 0 {
 		c = ^c
 	}
-	if c < 1<<15-1 {
-		return false
-	}
 	switch c {
-	case 1<<15 - 1, 1<<17 - 1, 1<<23 - 1, 1<<31 - 1:
+	case leastRail - 1, 1<<17 - 1, 1<<23 - 1, 1<<31 - 1:
 		return true
 	}
 	return false

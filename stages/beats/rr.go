@@ -18,7 +18,9 @@ type intervals struct {
 	slow float32 // slow mean
 	base basic
 
-	sorted [keptRRs]float32 // of the n kept; follows from v
+	// The rest follows from v.
+	sorted [keptRRs]float32 // of the n kept
+	uneven float32          // median of the changes among the last sixteen as a share of the usual one: single early beats leave it low
 }
 
 func (r *intervals) push(rr float32) {
@@ -33,6 +35,7 @@ func (r *intervals) push(rr float32) {
 	r.n++
 	r.v[r.at] = rr
 	r.at = (r.at + 1) % keptRRs
+	r.uneven = r.unevenness()
 	r.base.push(r)
 	if r.slow == 0 {
 		r.slow = rr
@@ -87,6 +90,7 @@ func (b *basic) push(r *intervals) {
 func (r *intervals) derive() {
 	copy(r.sorted[:], r.v[:r.n])
 	slices.Sort(r.sorted[:r.n])
+	r.uneven = r.unevenness()
 }
 
 // quantile is the interval below which a share of them lies.
@@ -124,8 +128,7 @@ func (r *intervals) irregularity(of int) float32 {
 	return change / sum
 }
 
-// unevenness is the median of the changes among the last sixteen intervals as
-// a share of the usual one: single early beats leave it low.
+// unevenness is what uneven is.
 func (r *intervals) unevenness() float32 {
 	n := min(16, r.n-1)
 	if n < 4 {
@@ -170,14 +173,15 @@ func (r *intervals) cells() float32 {
 	}
 	unit := max(cellShare*sum/float32(r.n), 1)
 	var rows [cellRows]uint64
-	used := 0
+	var used uint64
+	rr := r.last(0, 0)
 	for i := range r.n - 1 {
-		rr, change := r.last(i, 0), r.last(i, 0)-r.last(i+1, 0)
-		row, column := min(int(rr/unit), cellRows-1), uint64(min(max(change/unit+32, 0), 63))
-		if rows[row]>>column&1 == 0 {
-			rows[row] |= 1 << column
-			used++
-		}
+		before := r.last(i+1, 0)
+		column := min(max(int((rr-before)/unit+32), 0), 63) % 64 // % spares bounds
+		row := &rows[uint(min(int(rr/unit), cellRows-1))%cellRows]
+		used += ^*row >> column & 1
+		*row |= 1 << column
+		rr = before
 	}
 	return float32(used) / float32(r.n-1)
 }

@@ -54,39 +54,30 @@ type form struct {
 	tEnergy   float32
 }
 
+// form measures a shape in whole numbers, which it is in.
 func (s *shape) form() form {
 	var f form
-	var total float32
-	var steps [qrsLen]float32 // absolute
-	last := s[0]
+	var sums [qrsLen]int32 // of the slopes up to each sample
+	var high, low, steep, area, sum int32
+	last := int32(s[0])
 	for i, v := range s[:qrsLen] {
 		f.energy += v * v
-		f.area += abs(v)
-		if v > f.high {
-			f.high = v
-		}
-		if -v > f.low {
-			f.low = -v
-		}
-		d := abs(v - last)
-		last, steps[i] = v, d
-		if d > f.steep {
-			f.steep = d
-		}
-		total += d
+		n := int32(v)
+		high, low = max(high, n), min(low, n)
+		area += distance(n, 0)
+		d := distance(n, last)
+		last, steep, sum = n, max(steep, d), sum+d
+		sums[i] = sum
 	}
-	f.area /= qrsLen
-	var sum float32
-	begin, end := 1, 1
-	for i := 1; i < qrsLen && sum < 0.9*total; i++ {
-		if sum += steps[i]; sum < 0.1*total {
-			begin = i
-		}
-		if sum < 0.9*total {
-			end = i
-		}
+	f.high, f.low, f.steep, f.area = float32(high), float32(-low), float32(steep), float32(area)/qrsLen
+	total := float32(sum)
+	from, to := int32(math.Ceil(float64(0.1*total))), int32(math.Ceil(float64(0.9*total)))
+	var begin, end uint32
+	for _, v := range sums[1:] {
+		begin += uint32(v-from) >> 31
+		end += uint32(v-to) >> 31
 	}
-	f.width = float32(end - begin + 1)
+	f.width = float32(max(end, 1) - max(begin, 1) + 1)
 	for _, v := range s[qrsLen : qrsLen+pLen] {
 		f.pEnergy += v * v
 	}
@@ -94,6 +85,12 @@ func (s *shape) form() form {
 		f.tEnergy += v * v
 	}
 	return f
+}
+
+// distance does not branch.
+func distance(a, b int32) int32 {
+	d := a - b
+	return d ^ d>>31 - d>>31
 }
 
 // templates are the patient's own beats in one lead.
@@ -107,6 +104,8 @@ type match struct {
 	cor, res float32 // correlation, -1 to 1; share of energy left when the template is taken away, 0 to about 4
 	lag      int     // samples by which the beat lies later
 	size     float32 // height over the template's
+
+	energy, dot float32 // of the beat, and its product with the template
 }
 
 // window is the signal around a peak, with what correlating at each lag needs.
@@ -144,32 +143,60 @@ func (w *window) dot(t *template, lag int) float32 {
 	return a + b + x[qrsLen-1]*t.v[qrsLen-1]
 }
 
+// dots is dot at two lags: a sum waits for each of its products.
+func (w *window) dots(t *template, lag, other int) (float32, float32) {
+	x, y := w.v[lag+maxLag:][:qrsLen], w.v[other+maxLag:][:qrsLen]
+	var a, b, c, d float32
+	for i := 0; i+1 < qrsLen; i += 2 {
+		v, u := t.v[i], t.v[i+1]
+		a += x[i] * v
+		b += x[i+1] * u
+		c += y[i] * v
+		d += y[i+1] * u
+	}
+	v := t.v[qrsLen-1]
+	return a + b + x[qrsLen-1]*v, c + d + y[qrsLen-1]*v
+}
+
 // against finds the lag at which the window looks most like a template.
 func (w *window) against(t *template) match {
 	best := match{cor: -1}
-	try := func(lag int) {
-		ex := w.energy(lag)
-		if ex <= 0 || t.form.energy <= 0 {
-			return
-		}
-		dot := w.dot(t, lag)
-		if c := dot / float32(math.Sqrt(float64(ex)*float64(t.form.energy))); c > best.cor {
-			best = match{c, (ex + t.form.energy - 2*dot) / max(ex, t.form.energy), lag, ex / t.form.energy}
-		}
+	for lag := -maxLag; lag < maxLag; lag += 6 {
+		w.both(t, lag, lag+3, &best)
 	}
-	for lag := -maxLag; lag <= maxLag; lag += 3 {
-		try(lag)
-	}
+	w.better(t, maxLag, w.dot(t, maxLag), &best)
 	for step, centre := 1, best.lag; step <= 2; step++ {
-		if centre-step >= -maxLag {
-			try(centre - step)
-		}
-		if centre+step <= maxLag {
-			try(centre + step)
+		switch low, high := centre-step, centre+step; {
+		case low < -maxLag:
+			w.better(t, high, w.dot(t, high), &best)
+		case high > maxLag:
+			w.better(t, low, w.dot(t, low), &best)
+		default:
+			w.both(t, low, high, &best)
 		}
 	}
-	best.size = float32(math.Sqrt(float64(best.size)))
+	if best.cor > -1 {
+		e := t.form.energy
+		best.res, best.size = (best.energy+e-2*best.dot)/max(best.energy, e), float32(math.Sqrt(float64(best.energy/e)))
+	}
 	return best
+}
+
+func (w *window) both(t *template, lag, other int, best *match) {
+	a, b := w.dots(t, lag, other)
+	w.better(t, lag, a, best)
+	w.better(t, other, b, best)
+}
+
+// better takes a lag, at which the product with the template is dot, if that is the best so far.
+func (w *window) better(t *template, lag int, dot float32, best *match) {
+	ex := w.energy(lag)
+	if ex <= 0 || t.form.energy <= 0 {
+		return
+	}
+	if c := dot / float32(math.Sqrt(float64(ex)*float64(t.form.energy))); c > best.cor {
+		best.cor, best.lag, best.energy, best.dot = c, lag, ex, dot
+	}
 }
 
 // shape takes a beat out of the signal.
@@ -207,7 +234,8 @@ func whole(v float32) float32 {
 	if v > limitUV {
 		return limitUV
 	}
-	return float32(math.RoundToEven(float64(v)))
+	const shift = 3 << 22 // beyond it a float32 has no bits for fractions: it is rounded to even
+	return (v + shift) - shift
 }
 
 // add puts a beat into the template that it belongs to; -1: it begins a new one.

@@ -35,32 +35,43 @@ func (t *tracker) restart(k *kernel, base uint64) {
 // take takes up to chunk samples in mV.
 func (t *tracker) take(v []float32) {
 	y := t.rs.take(v)
-	for _, v := range y {
-		t.step(v)
-	}
 	t.wave.take(y, t.rs.out-uint64(len(y)))
+	t.follow(y)
 }
 
-// step takes one sample of internalRate.
-func (t *tracker) step(y float32) {
-	t.y = y
-	t.qrs.push(y)
-	if t.drowned {
-		t.qrs.seen, t.qrs.found = t.qrs.seen[:0], t.qrs.found[:0]
-		return
+// follow looks for beats in samples of internalRate, which it overwrites.
+func (t *tracker) follow(y []float32) {
+	if len(y) > 0 {
+		t.y = y[len(y)-1]
 	}
-	t.read.push(&t.qrs)
+	for len(y) > 0 {
+		n := min(len(y), ahead)
+		t.qrs.band.take(y[:n])
+		for _, e := range y[:n] {
+			t.qrs.push(e)
+			switch {
+			case t.read.sleeps(&t.qrs):
+			case t.drowned:
+				t.qrs.seen, t.qrs.found = t.qrs.seen[:0], t.qrs.found[:0]
+			default:
+				t.read.push(&t.qrs)
+			}
+		}
+		y = y[n:]
+	}
 }
 
 // finish ends a signal: its last samples are decided as if the last one went on.
 func (t *tracker) finish() {
-	n := t.qrs.band.n
+	n := t.qrs.n
 	if n == 0 {
 		return
 	}
-	for range flush {
-		t.step(t.y)
+	var still [flush]float32
+	for i := range still {
+		still[i] = t.y
 	}
+	t.follow(still[:])
 	t.read.finish(&t.qrs)
 	t.read.ready = slices.DeleteFunc(t.read.ready, func(b beat) bool { return b.r >= n })
 }
@@ -92,7 +103,7 @@ func (t *tracker) progress() (complete, candidate uint64, undecided bool) {
 // the slope goes on beside the complexes, the level changes across them, and
 // the peaks between them are not much lower.
 func (t *tracker) doubt() float64 {
-	if !t.qrs.learned() || t.qrs.band.n-t.qrs.last.at > silentFrom {
+	if !t.qrs.learned() || t.qrs.n-t.qrs.last.at > silentFrom {
 		return 0
 	}
 	return float64(min(t.read.beside/doubtBeside, t.read.doubt(&t.qrs)))

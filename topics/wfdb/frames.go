@@ -20,6 +20,7 @@ type FrameOptions struct {
 	Samples int       // in a frame, 20 ms to 10 s of them; 0 is 250 ms
 	Leads   []string  // names of the leads to send; nil is all
 	Lost    int       // samples after the last one that are stated to be missing, as by a link that drops out: whoever waited for more says what it has
+	Kept    int       // a frame is used again when so many more have been cut; 0: each is a new one
 }
 
 // Bounds of a frame: the patch's protocol.
@@ -104,6 +105,42 @@ type cutter struct {
 	done    int       // rows in earlier frames
 	count   int       // rows of this one
 	values  [][]int32 // of each lead
+	used    []*cut    // frames to be used again, the one at turn next
+	turn    int
+}
+
+// cut is a frame, allocated at once: it lives and dies together.
+type cut struct {
+	frame   topics.Frame
+	kind    topics.Frame_Samples
+	samples topics.Samples
+	leads   []topics.Lead
+	list    []*topics.Lead
+	deltas  []int32
+	first   [1]topics.Lead // for one lead,
+	only    [1]*topics.Lead
+}
+
+// fresh is memory for a frame.
+func (c *cutter) fresh() *cut {
+	if c.options.Kept > 0 && len(c.used) == c.options.Kept {
+		f := c.used[c.turn]
+		c.turn = (c.turn + 1) % len(c.used)
+		return f
+	}
+	f := new(cut)
+	f.leads, f.list = f.first[:], f.only[:]
+	if n := len(c.leads); n > 1 {
+		f.leads, f.list = make([]topics.Lead, n), make([]*topics.Lead, n)
+	}
+	f.frame.Kind, f.kind.Samples = &f.kind, &f.samples
+	for i := range f.leads {
+		f.list[i] = &f.leads[i]
+	}
+	if c.options.Kept > 0 {
+		c.used = append(c.used, f)
+	}
+	return f
 }
 
 func (r *Record) newCutter(o FrameOptions) (*cutter, error) {
@@ -155,30 +192,21 @@ func (c *cutter) lost() *topics.Frame {
 }
 
 func (c *cutter) cut() *topics.Frame {
-	// All of a frame is allocated at once: it lives and dies together.
-	f := new(struct {
-		frame   topics.Frame
-		kind    topics.Frame_Samples
-		samples topics.Samples
-		lead    [1]topics.Lead
-		list    [1]*topics.Lead
-	})
-	f.frame.Patient, f.frame.Kind, f.kind.Samples = c.options.Patient, &f.kind, &f.samples
+	f := c.fresh()
+	if n := len(c.leads) * c.count; cap(f.deltas) < n {
+		f.deltas = make([]int32, n)
+	}
 	missing, absent := c.missing()
 	s := &f.samples
+	f.frame.Patient = c.options.Patient
 	s.Device, s.Boot, s.First = c.options.Device, c.options.Boot, c.options.First+uint64(c.done)
-	s.Rate, s.Count, s.Missing = c.record.Rate, uint32(c.count), missing
+	s.Rate, s.Count, s.Missing, s.Leads = c.record.Rate, uint32(c.count), missing, f.list
 	s.TimeUs, s.ArrivalUs = c.at(c.done), c.at(c.done+c.count)
-	leads, all := f.lead[:], make([]int32, len(c.leads)*c.count)
-	if s.Leads = f.list[:]; len(c.leads) > 1 {
-		leads, s.Leads = make([]topics.Lead, len(c.leads)), make([]*topics.Lead, len(c.leads))
-	}
 	for i, l := range c.leads {
 		signal := &c.record.Signals[l.column]
-		to, lead := all[i*c.count:(i+1)*c.count:(i+1)*c.count], &leads[i]
+		to, lead := f.deltas[i*c.count:(i+1)*c.count:(i+1)*c.count], &f.leads[i]
 		n := deltas(to, c.values[i], int32(signal.Baseline))
 		lead.Name, lead.MicrovoltsPerCount, lead.Off, lead.Deltas = l.name, signal.MicrovoltsPerCount(), n > absent, to
-		s.Leads[i] = lead
 	}
 	c.done, c.count = c.done+c.count, 0
 	return &f.frame
@@ -210,6 +238,7 @@ func deltas(to, values []int32, baseline int32) (missing int) {
 	for i, v := range values {
 		if v == Missing {
 			missing++
+			to[i] = 0
 			continue
 		}
 		to[i] = v - last

@@ -270,15 +270,22 @@ func (c *column) words(to []int32, b []byte, step int) (sum uint16) {
 // pairs reads pairs of samples of format 212 that lie step bytes apart.
 func (c *column) pairs(to, other []int32, b []byte, step int) (first, second uint16) {
 	other = other[:len(to)]
+	var sum, sum2 int32
 	for i := range to {
-		low, upper, last := b[0], b[1], b[2]
-		v, w := int32(int8(upper<<4))>>4<<8|int32(low), int32(int8(upper))>>4<<8|int32(last)
-		first += uint16(v)
-		second += uint16(w)
-		to[i], other[i] = c.valid(v), c.valid(w)
-		b = b[min(step, len(b)):]
+		bytes := b[i*step:][:3]
+		low, upper, last := int32(bytes[0]), int32(bytes[1]), int32(bytes[2])
+		v, w := upper<<28>>20|low, upper<<24>>28<<8|last
+		sum += v
+		sum2 += w
+		if v == invalid212 {
+			v = Missing
+		}
+		if w == invalid212 {
+			w = Missing
+		}
+		to[i], other[i] = v, w
 	}
-	return first, second
+	return uint16(sum), uint16(sum2)
 }
 
 // look gives back what was taken of ahead, and looks ahead as far as is
