@@ -41,10 +41,10 @@ type clinic struct {
 	gate   *house
 }
 
-func openClinic(t *testing.T, users ...string) *clinic {
+func openClinic(t *testing.T, site kafka.Config, users ...string) *clinic {
 	t.Helper()
 	conf := defaultConfig()
-	conf.Kafka, _ = pipelinetest.Cluster(t)
+	conf.Kafka = site
 	dir := t.TempDir()
 	conf.Bridge.SiteKeyFile = filepath.Join(dir, "site.key")
 	conf.Gateway.Listen, conf.Gateway.UsersFile = "127.0.0.1:0", filepath.Join(dir, "users")
@@ -227,7 +227,14 @@ func (c *clinic) noted(what, subject, person, result string) {
 }
 
 func TestAPI(t *testing.T) {
-	c := openClinic(t, "doctor-3", "nurse-7", "nurse-8", "viewer-1", "nobody-9")
+	conf, _ := pipelinetest.Cluster(t)
+	peopleAct(t, conf)
+}
+
+// peopleAct goes through all that people can do by HTTP and WebSocket, and all
+// that they cannot.
+func peopleAct(t *testing.T, conf kafka.Config) {
+	c := openClinic(t, conf, "doctor-3", "nurse-7", "nurse-8", "viewer-1", "nobody-9")
 	c.put(admitted("p01", "4W"), admitted("p02", "5E"), enrolled("doctor-3", "doctor", "*"), enrolled("nurse-7", "nurse", "4W"),
 		enrolled("nurse-8", "nurse", "4W"), enrolled("viewer-1", "viewer", "4W"))
 	c.eventually("the accounts", func() bool { return c.call("viewer-1", "GET", "/v1/patients", "").status == 200 })
@@ -238,7 +245,7 @@ func TestAPI(t *testing.T) {
 	t.Run("socket", c.socket)
 	t.Run("clock", c.clock)
 	var out bytes.Buffer
-	env := []string{"HEARTWIRE_KAFKA_BROKERS=" + strings.Join(c.conf.Brokers, ",")}
+	env := []string{"HEARTWIRE_KAFKA_BROKERS=" + strings.Join(c.conf.Brokers, ","), "HEARTWIRE_KAFKA_SITE=" + c.conf.Site}
 	if code := run([]string{"audit", "verify"}, env, &out, &out); code != 0 || !strings.Contains(out.String(), "yes") {
 		t.Errorf("audit verify: %d\n%s", code, out.String())
 	}
