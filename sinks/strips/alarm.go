@@ -98,8 +98,8 @@ func (a *alarm) pass(t *topics.Tick) {
 
 // A group is read at one go, so it must be of one time, and fit into memory.
 const (
-	groupSpan  = 5 * time.Minute
-	groupCount = 1000
+	groupSpan  = 2 * time.Minute
+	groupCount = 200
 )
 
 // together is how many of the first alarms of list are copied in one reading.

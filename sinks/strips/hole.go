@@ -16,24 +16,27 @@ func holes(s *topics.Strip) (list []*topics.StripHole) {
 	rate := 1e6 // of the last run
 	for _, r := range s.GetRuns() {
 		rate = r.GetRate()
-		start := 0 // of samples that are there
-		for i := range int(r.GetCount()) + 1 {
-			if i < int(r.GetCount()) && !r.Lacks(i) {
-				continue
+		there := func(from, to int) { // samples, one after another
+			if joined := from == 0 && next == (run{r.GetDevice(), r.GetBoot(), r.GetFirst()}); !joined {
+				say(r.AtUs(from), rate)
 			}
-			if i > start {
-				joined := start == 0 && next == run{r.GetDevice(), r.GetBoot(), r.GetFirst()}
-				if !joined {
-					say(r.AtUs(start), rate)
+			known = max(known, r.AtUs(to))
+		}
+		n, start := int(r.GetCount()), 0
+		for i := range min(n, 8*len(r.GetMissing())) {
+			if r.Lacks(i) {
+				if i > start {
+					there(start, i)
 				}
-				known = max(known, r.AtUs(i))
+				start = i + 1
 			}
-			start = i + 1
 		}
-		next = run{}
-		if n := int(r.GetCount()); n > 0 && !r.Lacks(n-1) {
-			next = run{r.GetDevice(), r.GetBoot(), r.GetFirst() + uint64(n)}
+		if n == start { // its last sample is missing
+			next = run{}
+			continue
 		}
+		there(start, n)
+		next = run{r.GetDevice(), r.GetBoot(), r.GetFirst() + uint64(n)}
 	}
 	say(s.GetToUs(), rate)
 	return list

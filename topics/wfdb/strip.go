@@ -53,11 +53,12 @@ const invalid = math.MinInt16
 func newStripRecord(s *topics.Strip) *stripRecord {
 	r := &stripRecord{}
 	for _, run := range s.GetRuns() {
-		if r.rate == 0 || run.GetTimeUs() <= s.GetOnsetUs() {
+		usable := run.GetRate() >= minRate && run.GetRate() <= maxRate
+		if usable && (r.rate == 0 || run.GetTimeUs() <= s.GetOnsetUs()) {
 			r.rate = run.GetRate()
 		}
 	}
-	if !(r.rate > 0) {
+	if r.rate == 0 {
 		return nil
 	}
 	r.strip = &topics.Strip{FromUs: s.GetFromUs(), ToUs: s.GetToUs(), OnsetUs: s.GetOnsetUs(), Annotations: s.GetAnnotations(), Holes: s.GetHoles()}
@@ -96,7 +97,9 @@ func (r *stripRecord) take(name string) {
 			most = max(most, math.Abs(uv))
 		}
 	}
-	scale = max(scale, most/math.MaxInt16)
+	if scale = max(scale, most/math.MaxInt16); !(scale > 0) || math.IsInf(scale, 0) {
+		scale = 1 // what is no number, or all zero
+	}
 	column := make([]int16, r.length)
 	for i := range column {
 		column[i] = invalid
