@@ -6,6 +6,7 @@ package lives
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"heartwire/topics"
@@ -51,6 +52,17 @@ func (t Truth) String() string { return [...]string{"unknown", "true", "false"}[
 
 // MarshalText is String.
 func (t Truth) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (t *Truth) UnmarshalText(b []byte) error {
+	for _, v := range []Truth{Unknown, True, False} {
+		if v.String() == string(b) {
+			*t = v
+			return nil
+		}
+	}
+	return fmt.Errorf("%q: want true, false or unknown", b)
+}
 
 // Until is when its condition was over, or end where it went on, in µs; not
 // before it was raised.
