@@ -56,7 +56,7 @@ func (s scenario) patient(seed uint64) (patch.Source, error) {
 
 // wrong is how the story differs from what the scenario wants; empty: not at all.
 func (s scenario) wrong(got *story) string {
-	for _, wrong := range []func(*story) string{s.wrongAlarms, s.wrongRhythms, s.wrongBeats, s.wrongNever, s.wrongAnswers, s.wrongSuppressed} {
+	for _, wrong := range []func(*story) string{s.wrongAlarms, s.wrongRhythms, s.wrongBeats, s.wrongNever, s.wrongAnswers, s.wrongSuppressed, s.wrongWeight} {
 		if w := wrong(got); w != "" {
 			return w
 		}

@@ -36,6 +36,7 @@ type story struct {
 	refuse     []string
 	candidates []candidate
 	newest     map[string]*topics.AlarmState // of a rule
+	heaviest   int                           // bytes, of the alarms stage's state
 }
 
 // reading is a heart rate as it was said, in /min.
@@ -71,9 +72,9 @@ func (s scenario) play(source patch.Source) (story, error) {
 func tell(frames iter.Seq2[*topics.Frame, error], st story) (story, error) {
 	st.newest = map[string]*topics.AlarmState{}
 	log := driver.Fold(alarms.Stage(), topics.Charts, topics.Alarms,
-		st.act(driver.Tap(driver.Fold(rhythm.Stage(), topics.Annotations, topics.Charts,
+		st.weigh(st.act(driver.Tap(driver.Fold(rhythm.Stage(), topics.Annotations, topics.Charts,
 			driver.Tap(driver.Fold(beats.New(beats.DefaultConfig()), topics.Frames, topics.Annotations,
-				driver.Tap(driver.Ticks(frames, 0), st.frame)), st.annotation)), st.chart)))
+				driver.Tap(driver.Ticks(frames, 0), st.frame)), st.annotation)), st.chart))))
 	for r, err := range log {
 		if err != nil {
 			return st, err
