@@ -50,7 +50,7 @@ type Partition[S any, PS stages.State[S], In proto.Message, Out any] struct {
 
 	before        Clock // at the last Commit
 	beforeThrough int64
-	found         *cell[S] // by the last Key
+	found         *cell[S] // of the last key
 	touched       []*cell[S]
 	marked        []*cell[S]           // due or gone
 	log           []event[In]          // folded since the last Commit
@@ -150,11 +150,10 @@ func (p *Partition[S, PS, In, Out]) Key(b []byte) (topics.Key, string) {
 }
 
 func (p *Partition[S, PS, In, Out]) cell(key topics.Key) *cell[S] {
-	c := p.found
-	if p.found = nil; c != nil && c.key == key {
-		return c
+	if p.found == nil || p.found.key != key {
+		p.found = p.cells[key]
 	}
-	return p.cells[key]
+	return p.found
 }
 
 func (p *Partition[S, PS, In, Out]) advance(r topics.Record[In], t *topics.Tick) error {

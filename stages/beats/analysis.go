@@ -82,7 +82,13 @@ func (a *analysis) at(sample uint64) int64 {
 }
 
 func (a *analysis) say(v voice, sample uint64) *topics.Annotation {
-	return &topics.Annotation{Patient: v.patient, Device: a.device, Boot: a.boot, Sample: sample, TimeUs: a.at(sample), Late: a.late}
+	out := new(topics.Annotation)
+	a.fill(out, v, sample)
+	return out
+}
+
+func (a *analysis) fill(out *topics.Annotation, v voice, sample uint64) {
+	out.Patient, out.Device, out.Boot, out.Sample, out.TimeUs, out.Late = v.patient, a.device, a.boot, sample, a.at(sample), a.late
 }
 
 // fold takes the samples from up to to of a frame; from is a.next.
@@ -210,6 +216,7 @@ func (a *analysis) beats(all bool, v voice) {
 
 func (a *analysis) sayBeat(n uint64, of beat, v voice) {
 	said := new(struct { // allocated at once
+		out  topics.Annotation
 		kind topics.Annotation_Beat
 		beat topics.Beat
 		run  topics.FastRun
@@ -226,10 +233,10 @@ func (a *analysis) sayBeat(n uint64, of beat, v voice) {
 	}
 	a.lastBeat, a.hasBeat = n, true
 	a.lastAny, a.hasAny = n, true
-	out := a.say(v, n)
+	a.fill(&said.out, v, n)
 	said.kind.Beat = b
-	out.Kind = &said.kind
-	v.emit(out)
+	said.out.Kind = &said.kind
+	v.emit(&said.out)
 }
 
 // fused is what both leads say of a beat, the one in which complexes stand out as a rule first. The other lead counts if it has
@@ -299,6 +306,7 @@ func (a *analysis) suspended() bool { return a.chosen.lead < 0 || a.doubted }
 // progress says how far detection has come.
 func (a *analysis) progress(valid uint32, v voice) {
 	said := new(struct { // it is said with each frame: allocated at once
+		out       topics.Annotation
 		kind      topics.Annotation_Progress
 		progress  topics.Progress
 		candidate uint64
@@ -314,8 +322,8 @@ func (a *analysis) progress(valid uint32, v voice) {
 		}
 		p.Complete = a.said
 	}
-	out := a.say(v, a.next-1)
+	a.fill(&said.out, v, a.next-1)
 	said.kind.Progress = p
-	out.Kind = &said.kind
-	v.emit(out)
+	said.out.Kind = &said.kind
+	v.emit(&said.out)
 }

@@ -125,25 +125,26 @@ func (w *waveform) plain() (height float32, plain bool) {
 	var x [waveLen]int16 // oldest first
 	oldest := int((w.n/waveHalf + 1) % waveLen)
 	copy(x[copy(x[:], w.ring[oldest:]):], w.ring[:oldest])
-	var slope [waveLen + 2*energySpan]int32 // none beyond the ends
-	low, high, last := x[0], x[0], int32(x[0])
-	for i, v := range x {
+	const span = 2*energySpan + 1
+	var sums [waveLen + span]int32 // of the slopes before; none beyond the ends
+	low, high, last := int32(x[0]), int32(x[0]), int32(x[0])
+	sum := distance(int32(x[1]), last) // for the first
+	sums[energySpan+1] = sum
+	for i, v := range x[1:] {
+		v := int32(v)
 		low, high = min(low, v), max(high, v)
-		d := int32(v) - last
-		slope[energySpan+i] = d ^ d>>31 - d>>31
-		last = int32(v)
+		sum += distance(v, last)
+		sums[i+energySpan+2] = sum
+		last = v
 	}
-	slope[energySpan] = slope[energySpan+1]
+	for i := waveLen + energySpan + 1; i < len(sums); i++ {
+		sums[i] = sum
+	}
 	var energy [waveLen]int32
-	var sum, most int32
-	for _, s := range slope[:2*energySpan] {
-		sum += s
-	}
-	for i := range energy {
-		sum += slope[i+2*energySpan]
-		energy[i] = sum
-		most = max(most, sum)
-		sum -= slope[i]
+	var most int32
+	for i, before := range sums[:waveLen] {
+		e := sums[i+span] - before
+		energy[i], most = e, max(most, e)
 	}
 	least := int32(int64(most)*99/1000) - 1
 	n := uint32(0)
