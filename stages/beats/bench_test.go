@@ -100,7 +100,7 @@ func TestNoAllocationForASample(t *testing.T) {
 }
 
 // TestAllocationsOfABeat counts what beats allocate: the annotation that is
-// said, in three pieces, and that of each frame, in two.
+// said, in one piece as that of each frame, and where they are fast what their run is judged by.
 func TestAllocationsOfABeat(t *testing.T) {
 	h := regular(250, 60, 150)
 	random := rand.New(rand.NewPCG(3, 4))
@@ -115,8 +115,13 @@ func TestAllocationsOfABeat(t *testing.T) {
 	p := beats.New(beats.DefaultConfig()).Processor
 	i, wanted := 0, 0
 	emit := func(a *topics.Annotation) {
-		if wanted += 2; a.GetProgress() == nil {
+		switch {
+		case a.GetProgress() != nil:
 			wanted++
+		case a.GetBeat() != nil: // and what its run is judged by
+			wanted += 2
+		default:
+			wanted += 3
 		}
 	}
 	fold := func(n int) {
