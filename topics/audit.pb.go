@@ -25,24 +25,23 @@ const (
 // chains its own records: what is taken out of a chain, put in or changed shows.
 type Audit struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
-	Subject  string                 `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`              // the key: a patient, or what was asked for: site, unit/4W
+	Subject  string                 `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`              // the key: a patient, or what was asked for: site, unit/4W, account/nurse-7
 	Writer   string                 `protobuf:"bytes,2,opt,name=writer,proto3" json:"writer,omitempty"`                // whose chain this is of: one life of a process, by a random name
 	Sequence uint64                 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`           // in the chain, from 1
 	Previous []byte                 `protobuf:"bytes,4,opt,name=previous,proto3" json:"previous,omitempty"`            // SHA-256 of the value of the record before, as it stands in the log; empty in the first
 	TimeUs   int64                  `protobuf:"varint,5,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"` // UTC µs, by the writer's clock
 	Person   string                 `protobuf:"bytes,6,opt,name=person,proto3" json:"person,omitempty"`                // an account or a user without one; empty: nobody was asked who they are
-	Channel  string                 `protobuf:"bytes,7,opt,name=channel,proto3" json:"channel,omitempty"`              // page, api
+	Channel  string                 `protobuf:"bytes,7,opt,name=channel,proto3" json:"channel,omitempty"`              // page, api, cli
 	Address  string                 `protobuf:"bytes,8,opt,name=address,proto3" json:"address,omitempty"`              // where it came from: loopback, private, public; never the address itself
-	What     string                 `protobuf:"bytes,9,opt,name=what,proto3" json:"what,omitempty"`                    // see (a stream of the patient begins), see-end, read (once), act, limits
-	Result   string                 `protobuf:"bytes,10,opt,name=result,proto3" json:"result,omitempty"`               // of act and limits: asked, done; of any: the code of its refusal
+	What     string                 `protobuf:"bytes,9,opt,name=what,proto3" json:"what,omitempty"`                    // see (a stream of the patient begins), see-end, read (once), act, ask (of the registry)
+	Result   string                 `protobuf:"bytes,10,opt,name=result,proto3" json:"result,omitempty"`               // of act and ask: asked, done; of any: the code of its refusal
 	Id       string                 `protobuf:"bytes,11,opt,name=id,proto3" json:"id,omitempty"`                       // of the Answer, the Standby or the Request
-	Reason   string                 `protobuf:"bytes,12,opt,name=reason,proto3" json:"reason,omitempty"`               // a code, of limits
-	Lost     uint64                 `protobuf:"varint,13,opt,name=lost,proto3" json:"lost,omitempty"`                  // records that found no room between the one before and this one
+	Lost     uint64                 `protobuf:"varint,12,opt,name=lost,proto3" json:"lost,omitempty"`                  // records that found no room between the one before and this one
 	// Types that are valid to be assigned to Asked:
 	//
 	//	*Audit_Answer
 	//	*Audit_Standby
-	//	*Audit_Layer
+	//	*Audit_Request
 	Asked         isAudit_Asked `protobuf_oneof:"asked"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -155,13 +154,6 @@ func (x *Audit) GetId() string {
 	return ""
 }
 
-func (x *Audit) GetReason() string {
-	if x != nil {
-		return x.Reason
-	}
-	return ""
-}
-
 func (x *Audit) GetLost() uint64 {
 	if x != nil {
 		return x.Lost
@@ -194,10 +186,10 @@ func (x *Audit) GetStandby() *Standby {
 	return nil
 }
 
-func (x *Audit) GetLayer() *Layer {
+func (x *Audit) GetRequest() *Request {
 	if x != nil {
-		if x, ok := x.Asked.(*Audit_Layer); ok {
-			return x.Layer
+		if x, ok := x.Asked.(*Audit_Request); ok {
+			return x.Request
 		}
 	}
 	return nil
@@ -208,28 +200,28 @@ type isAudit_Asked interface {
 }
 
 type Audit_Answer struct {
-	Answer *Answer `protobuf:"bytes,14,opt,name=answer,proto3,oneof"`
+	Answer *Answer `protobuf:"bytes,13,opt,name=answer,proto3,oneof"`
 }
 
 type Audit_Standby struct {
-	Standby *Standby `protobuf:"bytes,15,opt,name=standby,proto3,oneof"`
+	Standby *Standby `protobuf:"bytes,14,opt,name=standby,proto3,oneof"`
 }
 
-type Audit_Layer struct {
-	Layer *Layer `protobuf:"bytes,16,opt,name=layer,proto3,oneof"` // the whole of it
+type Audit_Request struct {
+	Request *Request `protobuf:"bytes,15,opt,name=request,proto3,oneof"`
 }
 
 func (*Audit_Answer) isAudit_Asked() {}
 
 func (*Audit_Standby) isAudit_Asked() {}
 
-func (*Audit_Layer) isAudit_Asked() {}
+func (*Audit_Request) isAudit_Asked() {}
 
 var File_audit_proto protoreflect.FileDescriptor
 
 const file_audit_proto_rawDesc = "" +
 	"\n" +
-	"\vaudit.proto\x12\fheartwire.v1\x1a\vchart.proto\x1a\x0eregistry.proto\"\xd7\x03\n" +
+	"\vaudit.proto\x12\fheartwire.v1\x1a\vchart.proto\x1a\x0eregistry.proto\"\xc5\x03\n" +
 	"\x05Audit\x12\x18\n" +
 	"\asubject\x18\x01 \x01(\tR\asubject\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1a\n" +
@@ -242,12 +234,11 @@ const file_audit_proto_rawDesc = "" +
 	"\x04what\x18\t \x01(\tR\x04what\x12\x16\n" +
 	"\x06result\x18\n" +
 	" \x01(\tR\x06result\x12\x0e\n" +
-	"\x02id\x18\v \x01(\tR\x02id\x12\x16\n" +
-	"\x06reason\x18\f \x01(\tR\x06reason\x12\x12\n" +
-	"\x04lost\x18\r \x01(\x04R\x04lost\x12.\n" +
-	"\x06answer\x18\x0e \x01(\v2\x14.heartwire.v1.AnswerH\x00R\x06answer\x121\n" +
-	"\astandby\x18\x0f \x01(\v2\x15.heartwire.v1.StandbyH\x00R\astandby\x12+\n" +
-	"\x05layer\x18\x10 \x01(\v2\x13.heartwire.v1.LayerH\x00R\x05layerB\a\n" +
+	"\x02id\x18\v \x01(\tR\x02id\x12\x12\n" +
+	"\x04lost\x18\f \x01(\x04R\x04lost\x12.\n" +
+	"\x06answer\x18\r \x01(\v2\x14.heartwire.v1.AnswerH\x00R\x06answer\x121\n" +
+	"\astandby\x18\x0e \x01(\v2\x15.heartwire.v1.StandbyH\x00R\astandby\x121\n" +
+	"\arequest\x18\x0f \x01(\v2\x15.heartwire.v1.RequestH\x00R\arequestB\a\n" +
 	"\x05askedB\x12Z\x10heartwire/topicsb\x06proto3"
 
 var (
@@ -267,12 +258,12 @@ var file_audit_proto_goTypes = []any{
 	(*Audit)(nil),   // 0: heartwire.v1.Audit
 	(*Answer)(nil),  // 1: heartwire.v1.Answer
 	(*Standby)(nil), // 2: heartwire.v1.Standby
-	(*Layer)(nil),   // 3: heartwire.v1.Layer
+	(*Request)(nil), // 3: heartwire.v1.Request
 }
 var file_audit_proto_depIdxs = []int32{
 	1, // 0: heartwire.v1.Audit.answer:type_name -> heartwire.v1.Answer
 	2, // 1: heartwire.v1.Audit.standby:type_name -> heartwire.v1.Standby
-	3, // 2: heartwire.v1.Audit.layer:type_name -> heartwire.v1.Layer
+	3, // 2: heartwire.v1.Audit.request:type_name -> heartwire.v1.Request
 	3, // [3:3] is the sub-list for method output_type
 	3, // [3:3] is the sub-list for method input_type
 	3, // [3:3] is the sub-list for extension type_name
@@ -290,7 +281,7 @@ func file_audit_proto_init() {
 	file_audit_proto_msgTypes[0].OneofWrappers = []any{
 		(*Audit_Answer)(nil),
 		(*Audit_Standby)(nil),
-		(*Audit_Layer)(nil),
+		(*Audit_Request)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

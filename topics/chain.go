@@ -16,6 +16,24 @@ func AuditSum(value []byte) []byte {
 	return sum[:]
 }
 
+// AuditHead is the newest end of a writer's chain. It is not safe for concurrent use.
+type AuditHead struct {
+	Writer   string // nobody else's
+	sequence uint64
+	previous []byte
+}
+
+// Link makes a record the chain's next; it is not to be changed after that.
+func (h *AuditHead) Link(a *Audit) error {
+	a.Writer, a.Sequence, a.Previous = h.Writer, h.sequence+1, h.previous
+	b, err := Audits.Append(nil, a)
+	if err != nil {
+		return err
+	}
+	h.sequence, h.previous = a.Sequence, AuditSum(b)
+	return nil
+}
+
 // AuditChains holds the records of audit against each other, in whatever order
 // they are read. A chain is whole from the first record that was read to the
 // last: what its writer wrote before or after that, it cannot miss.

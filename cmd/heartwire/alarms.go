@@ -241,9 +241,18 @@ func (a *app) answer(cmd *cobra.Command, c *topics.Chart) (*topics.AnswerOutcome
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
 	defer cancel()
+	audit := newAuditor(conf.Kafka, log)
+	defer audit.close()
+	asked := answerAudit(c)
+	if err := audit.note(ctx, asked); err != nil {
+		return nil, err
+	}
 	outcomes, err := pipeline.Answer(ctx, conf.Kafka, log, c)
 	if err != nil {
 		return nil, err
+	}
+	if err := audit.note(ctx, concluded(asked, outcomes[0].GetAccepted(), outcomes[0].GetCode())); err != nil {
+		log.Error("what came of it could not be noted", "err", err)
 	}
 	if o := outcomes[0]; !o.GetAccepted() {
 		return o, fmt.Errorf("refused (%s): %s", o.GetCode(), o.GetProblem())

@@ -367,7 +367,7 @@ func (c *clinic) limits(t *testing.T) {
 	if r := c.call("nurse-7", "PUT", path, putHigh, "If-Match", `"0"`); r.status != 412 || r.code() != "stale-version" {
 		t.Errorf("a stale version: %v", r)
 	}
-	c.noted("limits", "p01", "nurse-7", "stale-version")
+	c.noted("ask", "p01", "nurse-7", "stale-version")
 	// What was read can be put back as it is.
 	layer, _ := json.Marshal(r.body["layer"])
 	if back := c.call("nurse-7", "PUT", path, `{"reason":"correction","layer":`+string(layer)+`}`, "If-Match", r.header.Get("ETag")); back.status != 200 {
@@ -467,7 +467,7 @@ func (c *clinic) bad(t *testing.T) {
 		}
 	}
 	for _, code := range []string{"inverted", "out-of-bounds", "unknown-rule", "expired", "lethal-off", "bad-rule", "bad-request"} {
-		c.noted("limits", "p01", "doctor-3", code)
+		c.noted("ask", "p01", "doctor-3", code)
 	}
 
 	// An alarm that has ended.
@@ -577,5 +577,5 @@ func (c *clinic) clock(t *testing.T) {
 	if r := c.call("doctor-3", "GET", path, ""); r.header.Get("ETag") != `"0"` {
 		t.Errorf("it was changed: %v", r.body)
 	}
-	c.noted("limits", "p02", "doctor-3", "bad-time")
+	c.noted("ask", "p02", "doctor-3", "bad-time")
 }

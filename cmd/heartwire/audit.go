@@ -89,11 +89,14 @@ func auditDetail(v *topics.Audit) string {
 		words = append(words, strings.ToLower(strings.TrimPrefix(k.Answer.GetAction().String(), "ACTION_")), cmp.Or(short(k.Answer.GetAlarm()), "all"), k.Answer.GetReason())
 	case *topics.Audit_Standby:
 		words = append(words, map[bool]string{true: "standby", false: "standby ends"}[k.Standby.GetOn()], k.Standby.GetReason())
-	case *topics.Audit_Layer:
-		for _, l := range k.Layer.GetLimits() {
+	case *topics.Audit_Request:
+		for _, l := range k.Request.GetPutLayer().GetLimits() {
 			words = append(words, l.GetRule()+"="+limitValue(l))
 		}
-		words = append(words, v.GetReason())
+		for _, r := range k.Request.GetPutLayer().GetRules() {
+			words = append(words, r.GetName())
+		}
+		words = append(words, k.Request.GetReason())
 	}
 	if n := v.GetLost(); n > 0 {
 		words = append(words, fmt.Sprintf("(%d records before it were lost)", n))

@@ -71,9 +71,21 @@ func (a *app) ask(cmd *cobra.Command, author string, asks []*topics.Request) err
 	ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
 	defer cancel()
 	stamp(author, asks)
+	audit := newAuditor(conf.Kafka, log)
+	defer audit.close()
+	for _, r := range asks {
+		if err := audit.note(ctx, requestAudit(r)); err != nil {
+			return err
+		}
+	}
 	outcomes, err := pipeline.Ask(ctx, conf.Kafka, log, asks...)
 	if err != nil {
 		return err
+	}
+	for i, o := range outcomes {
+		if err := audit.note(ctx, concluded(requestAudit(asks[i]), o.GetAccepted(), o.GetCode())); err != nil {
+			log.Error("what came of it could not be noted", "err", err)
+		}
 	}
 	for _, o := range outcomes {
 		if !o.GetAccepted() {

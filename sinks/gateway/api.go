@@ -108,7 +108,7 @@ func (g *Gateway) admitRequest(api huma.API, ctx huma.Context, next func(huma.Co
 		id := g.ward.identify(v.user)
 		note := v.audit(id, whatAct, cut(ctx.Param("patient"), 256))
 		if r.Method == http.MethodPut {
-			note.What = whatLimits
+			note.What = whatAsk
 		}
 		if note.Subject == "" {
 			note.Subject = g.cfg.Site

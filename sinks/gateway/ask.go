@@ -17,11 +17,10 @@ import (
 // outcome, or why it was not asked.
 func (g *Gateway) ask(ctx context.Context, who asker, a *Ask) (*topics.Outcome, *refusal) {
 	id := g.ward.identify(who.user)
-	asked := who.audit(id, whatLimits, subjectOf(a.GetLayer().GetOf()))
+	asked := who.audit(id, whatAsk, subjectOf(a.GetLayer().GetOf()))
 	var outcome *topics.Outcome
 	why := g.mayAsk(id, a)
 	if why == nil {
-		asked.Asked, asked.Reason = &topics.Audit_Layer{Layer: a.GetLayer()}, a.GetReason()
 		expected := a.GetExpected() // absent: there was none, at version 0
 		req := &topics.Request{
 			Site: g.cfg.Site, Author: id.account, Reason: a.GetReason(), Expected: &expected,
@@ -29,7 +28,7 @@ func (g *Gateway) ask(ctx context.Context, who asker, a *Ask) (*topics.Outcome, 
 		}
 		req.Id = wish(id, a.GetLayer().GetOf(), a.GetRequest(), req)
 		req.TimeUs = g.ward.now().UnixMicro()
-		asked.Id = req.Id
+		asked.Id, asked.Asked = req.Id, &topics.Audit_Request{Request: req}
 		why = attempt(ctx, g, asked, &g.asks, &outcome, topics.Requests, req)
 	}
 	if why != nil {

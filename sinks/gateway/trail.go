@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,6 @@ type trail struct {
 	out     topics.Writer // nil: nobody writes
 	log     *slog.Logger
 	metrics *metrics
-	writer  string
 	now     func() time.Time
 
 	urgent chan entry // what people do
@@ -31,8 +31,7 @@ type trail struct {
 	closed chan struct{} // no more will come
 	once   sync.Once
 
-	sequence uint64 // the chain's newest; its goroutine's alone
-	previous []byte
+	head topics.AuditHead // its goroutine's alone
 }
 
 type entry struct {
@@ -50,7 +49,7 @@ const (
 
 func newTrail(log *slog.Logger, m *metrics, now func() time.Time) *trail {
 	return &trail{
-		log: log, metrics: m, writer: rand.Text(), now: now,
+		log: log, metrics: m, now: now, head: topics.AuditHead{Writer: rand.Text()},
 		urgent: make(chan entry, trailActs), rest: make(chan entry, trailReads), closed: make(chan struct{}),
 	}
 }
@@ -157,14 +156,12 @@ func (t *trail) chain(ctx context.Context, batch []entry) {
 	values := make([]proto.Message, len(batch))
 	for i, e := range batch {
 		a := e.audit
-		t.sequence++
-		a.Writer, a.Sequence, a.Previous, a.Lost = t.writer, t.sequence, t.previous, t.lost.Swap(0)
-		b, err := topics.Audits.Append(nil, a)
-		if err != nil { // text that is not UTF-8: what goes in has been decoded
-			a.Person, a.Subject = "unreadable", "unreadable"
-			b, _ = topics.Audits.Append(nil, a)
+		a.Lost = t.lost.Swap(0)
+		if err := t.head.Link(a); err != nil { // text that is not UTF-8: a path or a user by HTTP
+			a.Person, a.Subject = strings.ToValidUTF8(a.Person, "?"), strings.ToValidUTF8(a.Subject, "?")
+			_ = t.head.Link(a)
 		}
-		t.previous, values[i] = topics.AuditSum(b), a
+		values[i] = a
 	}
 	var err error
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
@@ -193,7 +190,7 @@ const (
 	whatSeeEnd = "see-end"
 	whatRead   = "read"
 	whatAct    = "act"
-	whatLimits = "limits"
+	whatAsk    = "ask"
 
 	resultAsked = "asked"
 	resultDone  = "done"
