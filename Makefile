@@ -55,7 +55,7 @@ test-real: $(if $(call without,page),,page-test) ## all tests again with the rac
 # stages at work everywhere else.
 .PHONY: clinical
 clinical: ## report/report.md: what is found in public recordings, by EC57, with the ten worst misses drawn
-	HEARTWIRE_REPORT=$(CURDIR)/report CGO_ENABLED=0 go test -tags real -count=1 -timeout 10m -v -run 'TestFloors|TestReport' ./test/clinical
+	HEARTWIRE_REPORT=$(CURDIR)/report CGO_ENABLED=0 go test -tags real -count=1 -timeout 10m -v -run 'TestFloors|TestAlarmsOnRecordings|TestReport' ./test/clinical
 
 .PHONY: chaos
 chaos: ## what Heartwire must survive, on three brokers, each time with other luck: half an hour; HEARTWIRE_CHAOS_SEED=n again with that of a run

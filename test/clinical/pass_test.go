@@ -41,6 +41,8 @@ type pass struct {
 	ref, test []wfdb.Annotation // test: beats and rhythms together
 	onsets    []float64         // s, of alarms vt
 	spells    []spell           // VT, VF and flutter, in the order in which they were said
+	raised    []raised          // alarms, in that order
+	blind     []float64         // s, the seconds in which nothing could be analysed
 	truth     bool              // of cinc2015vt: its alarm is true
 	err       error
 }
@@ -183,13 +185,14 @@ func (p *pass) watch(r *wfdb.Record, length int64, said iter.Seq2[topics.Record[
 	tr := &wfdb.Transcript{Rate: r.Rate, Start: start, Length: length}
 	log := driver.Fold(alarms.Stage(), topics.Charts, topics.Alarms,
 		driver.Tap(driver.Fold(rhythm.Stage(), topics.Annotations, topics.Charts,
-			driver.Tap(said, tr.Annotation)), func(c *topics.Chart) { tr.Chart(c); p.spell(c) }))
+			driver.Tap(said, tr.Annotation)), func(c *topics.Chart) { tr.Chart(c); p.spell(c); p.watched(c) }))
 	for r, err := range log {
 		if err != nil {
 			p.err = err
 			return
 		}
 		tr.Alarm(r.Value)
+		p.alarm(r.Value.GetState(), r.Value.GetTimeUs())
 		if a := r.Value.GetState(); a.GetRule() == "vt" && a.GetVersion() == 1 {
 			p.onsets = append(p.onsets, float64(a.GetOnsetUs()-start.UnixMicro())/1e6)
 		}

@@ -51,6 +51,7 @@ A change that falls below one has lost something.
 	}
 	b.WriteString("\n## By recording\n")
 	writeRecords(t, &b)
+	writeBurden(t, &b)
 	b.WriteString(`
 ## The ten worst misses
 
