@@ -44,6 +44,7 @@ type Gateway struct {
 	ward    *ward
 	metrics *metrics
 	tracer  trace.Tracer
+	watch   unwatched
 
 	ready     atomic.Bool
 	listening chan struct{} // closed when addr is known
@@ -162,7 +163,11 @@ func (g *Gateway) beat(now time.Time) {
 		ServerTimeUs: now.UnixMicro(), DecisionUs: g.ward.decided.us(),
 	}}})
 	high, silent := 0, 0
+	stopped := g.watch.message(now)
 	for _, c := range g.ward.list() {
+		if stopped != nil {
+			c.push(stopped)
+		}
 		h, mute := c.tick(now, m)
 		high = max(high, h)
 		if mute {

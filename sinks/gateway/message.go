@@ -26,13 +26,14 @@ const (
 	kindSnapshot
 	kindDropped
 	kindHeartbeat
+	kindWatch
 	kindProblem
 	kindHello
 	kindControl // a WebSocket control frame
 	kinds
 )
 
-var kindNames = [kinds]string{"frame", "annotation", "chart", "alarm", "bed", "snapshot", "dropped", "heartbeat", "problem", "hello", "control"}
+var kindNames = [kinds]string{"frame", "annotation", "chart", "alarm", "bed", "snapshot", "dropped", "heartbeat", "watch", "problem", "hello", "control"}
 
 // worth is the order in which a full queue gives messages up.
 type worth uint8
