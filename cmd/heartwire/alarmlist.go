@@ -79,12 +79,13 @@ func (l *alarmList) still(now time.Time) string {
 	return ""
 }
 
-// of are the alarms of a patient, or of all, worst first; those that ended
+// of are the alarms of a patient, or of all but synthetic ones, worst first; those that ended
 // lately too when all is set.
 func (l *alarmList) of(patient string, all bool) (out []*topics.Alarm) {
 	for _, v := range l.alarms {
 		ended := v.GetState().GetCondition() == topics.AlarmCondition_ALARM_CONDITION_ENDED
-		if (patient == "" || v.GetPatient() == patient) && (all || !ended) {
+		of := v.GetPatient() == patient || patient == "" && !topics.Synthetic(topics.Key(v.GetPatient()))
+		if of && (all || !ended) {
 			out = append(out, v)
 		}
 	}

@@ -94,6 +94,7 @@ func (h *house) topology() (pipeline.Topology, error) {
 			pipeline.From(topics.Settings, 0, g.Settings()),
 			pipeline.From(topics.Alarms, recentAlarms, g.Alarms()),
 			pipeline.From(topics.Charts, recentSamples, g.Charts()),
+			pipeline.From(topics.Pages, recentAlarms, g.Pages()),
 			pipeline.From(topics.Annotations, recentSamples, g.Annotations()),
 			pipeline.From(topics.Frames, recentSamples, g.Frames()),
 		).Writing(topics.Charts, topics.Requests, topics.Audits),

@@ -46,6 +46,7 @@ type Gateway struct {
 	ward    *ward
 	metrics *metrics
 	tracer  trace.Tracer
+	watch   unwatched
 
 	acts  outcomes[*topics.AnswerOutcome]
 	asks  outcomes[*topics.Outcome]
@@ -187,7 +188,11 @@ func (g *Gateway) beat(now time.Time) {
 		ServerTimeUs: now.UnixMicro(), DecisionUs: g.ward.decided.us(),
 	}}})
 	high, silent := 0, 0
+	stopped := g.watch.message(now)
 	for _, c := range g.ward.list() {
+		if stopped != nil {
+			c.push(stopped)
+		}
 		h, mute := c.tick(now, m)
 		high = max(high, h)
 		if mute {

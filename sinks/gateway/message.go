@@ -26,6 +26,7 @@ const (
 	kindSnapshot
 	kindDropped
 	kindHeartbeat
+	kindWatch
 	kindProblem
 	kindHello
 	kindIdentity
@@ -35,7 +36,7 @@ const (
 	kinds
 )
 
-var kindNames = [kinds]string{"frame", "annotation", "chart", "alarm", "bed", "snapshot", "dropped", "heartbeat", "problem", "hello", "identity", "setting", "done", "control"}
+var kindNames = [kinds]string{"frame", "annotation", "chart", "alarm", "bed", "snapshot", "dropped", "heartbeat", "watch", "problem", "hello", "identity", "setting", "done", "control"}
 
 // worth is the order in which a full queue gives messages up.
 type worth uint8

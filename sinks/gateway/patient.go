@@ -164,7 +164,7 @@ func (p *patient) settled(s *topics.Patient, at int64) {
 		p.leave(at)
 	} else {
 		p.enter()
-		p.known = true
+		p.remember()
 	}
 	p.change(func(b *Bed) {
 		b.Unit, b.Bed, b.Alias, b.Paced, b.Unassigned = s.GetUnit(), s.GetBed(), s.GetAlias(), s.GetPaced(), false
@@ -189,8 +189,9 @@ func (p *patient) bound(device string, is bool) {
 	})
 }
 
-// remember notes that something was said about the patient.
-func (p *patient) remember() { p.known = p.known || !p.left }
+// remember notes that something was said about the patient. One by whose alarms
+// the site is tested is nobody to be shown.
+func (p *patient) remember() { p.known = p.known || !p.left && !topics.Synthetic(p.key) }
 
 // frame folds a record of frames; false says that it is a repeat.
 func (p *patient) frame(o topics.Origin, f *topics.Frame, m *message, span time.Duration) bool {

@@ -660,6 +660,7 @@ type ServerMessage struct {
 	//	*ServerMessage_Problem
 	//	*ServerMessage_Done
 	//	*ServerMessage_Identity
+	//	*ServerMessage_Watch
 	//	*ServerMessage_Setting
 	Kind          isServerMessage_Kind `protobuf_oneof:"kind"`
 	Traceparent   string               `protobuf:"bytes,11,opt,name=traceparent,proto3" json:"traceparent,omitempty"` // W3C trace context of a record that is followed; nearly always empty
@@ -812,6 +813,15 @@ func (x *ServerMessage) GetIdentity() *Identity {
 	return nil
 }
 
+func (x *ServerMessage) GetWatch() *Watch {
+	if x != nil {
+		if x, ok := x.Kind.(*ServerMessage_Watch); ok {
+			return x.Watch
+		}
+	}
+	return nil
+}
+
 func (x *ServerMessage) GetSetting() *topics.Setting {
 	if x != nil {
 		if x, ok := x.Kind.(*ServerMessage_Setting); ok {
@@ -880,6 +890,10 @@ type ServerMessage_Identity struct {
 	Identity *Identity `protobuf:"bytes,13,opt,name=identity,proto3,oneof"` // after Hello, and again when it changes
 }
 
+type ServerMessage_Watch struct {
+	Watch *Watch `protobuf:"bytes,15,opt,name=watch,proto3,oneof"` // each second while anybody is not monitored, and once when all are again
+}
+
 type ServerMessage_Setting struct {
 	Setting *topics.Setting `protobuf:"bytes,14,opt,name=setting,proto3,oneof"` // a layer that the patient's limits come from: layer/patient/…, layer/unit/…, with its version and author
 }
@@ -907,6 +921,8 @@ func (*ServerMessage_Problem) isServerMessage_Kind() {}
 func (*ServerMessage_Done) isServerMessage_Kind() {}
 
 func (*ServerMessage_Identity) isServerMessage_Kind() {}
+
+func (*ServerMessage_Watch) isServerMessage_Kind() {}
 
 func (*ServerMessage_Setting) isServerMessage_Kind() {}
 
@@ -1356,11 +1372,149 @@ func (x *Problem) GetText() string {
 	return ""
 }
 
+// Watch is all that the watcher says is not monitored. Nothing stopped: all are.
+type Watch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stopped       []*Stopped             `protobuf:"bytes,1,rep,name=stopped,proto3" json:"stopped,omitempty"` // by unit
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Watch) Reset() {
+	*x = Watch{}
+	mi := &file_protocol_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Watch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Watch) ProtoMessage() {}
+
+func (x *Watch) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Watch.ProtoReflect.Descriptor instead.
+func (*Watch) Descriptor() ([]byte, []int) {
+	return file_protocol_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Watch) GetStopped() []*Stopped {
+	if x != nil {
+		return x.Stopped
+	}
+	return nil
+}
+
+// Stopped is one of them.
+type Stopped struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Scope         topics.MonitoringScope `protobuf:"varint,1,opt,name=scope,proto3,enum=heartwire.v1.MonitoringScope" json:"scope,omitempty"`
+	Unit          string                 `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`                       // of PATIENT and UNIT
+	Node          string                 `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`                       // of NODE
+	SinceUs       int64                  `protobuf:"varint,4,opt,name=since_us,json=sinceUs,proto3" json:"since_us,omitempty"` // the last decision, UTC µs; 0: none is known
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`                   // a code, as in Monitoring
+	Patients      uint32                 `protobuf:"varint,6,opt,name=patients,proto3" json:"patients,omitempty"`              // how many; who they are is not told to those who may not see them
+	Priority      topics.Priority        `protobuf:"varint,7,opt,name=priority,proto3,enum=heartwire.v1.Priority" json:"priority,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stopped) Reset() {
+	*x = Stopped{}
+	mi := &file_protocol_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stopped) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stopped) ProtoMessage() {}
+
+func (x *Stopped) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stopped.ProtoReflect.Descriptor instead.
+func (*Stopped) Descriptor() ([]byte, []int) {
+	return file_protocol_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Stopped) GetScope() topics.MonitoringScope {
+	if x != nil {
+		return x.Scope
+	}
+	return topics.MonitoringScope(0)
+}
+
+func (x *Stopped) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *Stopped) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Stopped) GetSinceUs() int64 {
+	if x != nil {
+		return x.SinceUs
+	}
+	return 0
+}
+
+func (x *Stopped) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Stopped) GetPatients() uint32 {
+	if x != nil {
+		return x.Patients
+	}
+	return 0
+}
+
+func (x *Stopped) GetPriority() topics.Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return topics.Priority(0)
+}
+
 var File_protocol_proto protoreflect.FileDescriptor
 
 const file_protocol_proto_rawDesc = "" +
 	"\n" +
-	"\x0eprotocol.proto\x12\fheartwire.v1\x1a\falarms.proto\x1a\x11annotations.proto\x1a\vchart.proto\x1a\fframes.proto\x1a\flimits.proto\x1a\x0eregistry.proto\"\x9a\x02\n" +
+	"\x0eprotocol.proto\x12\fheartwire.v1\x1a\falarms.proto\x1a\x11annotations.proto\x1a\vchart.proto\x1a\fframes.proto\x1a\flimits.proto\x1a\vpages.proto\x1a\x0eregistry.proto\"\x9a\x02\n" +
 	"\rClientMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x127\n" +
 	"\tsubscribe\x18\x02 \x01(\v2\x17.heartwire.v1.SubscribeH\x00R\tsubscribe\x12=\n" +
@@ -1398,7 +1552,7 @@ const file_protocol_proto_rawDesc = "" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x14\n" +
 	"\x05roles\x18\x02 \x03(\tR\x05roles\x12\x14\n" +
 	"\x05units\x18\x03 \x03(\tR\x05units\x12 \n" +
-	"\vpermissions\x18\x04 \x03(\tR\vpermissions\"\xb8\x05\n" +
+	"\vpermissions\x18\x04 \x03(\tR\vpermissions\"\xe5\x05\n" +
 	"\rServerMessage\x12+\n" +
 	"\x05hello\x18\x01 \x01(\v2\x13.heartwire.v1.HelloH\x00R\x05hello\x124\n" +
 	"\bsnapshot\x18\x02 \x01(\v2\x16.heartwire.v1.SnapshotH\x00R\bsnapshot\x12+\n" +
@@ -1414,7 +1568,8 @@ const file_protocol_proto_rawDesc = "" +
 	"\aproblem\x18\n" +
 	" \x01(\v2\x15.heartwire.v1.ProblemH\x00R\aproblem\x12(\n" +
 	"\x04done\x18\f \x01(\v2\x12.heartwire.v1.DoneH\x00R\x04done\x124\n" +
-	"\bidentity\x18\r \x01(\v2\x16.heartwire.v1.IdentityH\x00R\bidentity\x121\n" +
+	"\bidentity\x18\r \x01(\v2\x16.heartwire.v1.IdentityH\x00R\bidentity\x12+\n" +
+	"\x05watch\x18\x0f \x01(\v2\x13.heartwire.v1.WatchH\x00R\x05watch\x121\n" +
 	"\asetting\x18\x0e \x01(\v2\x15.heartwire.v1.SettingH\x00R\asetting\x12 \n" +
 	"\vtraceparent\x18\v \x01(\tR\vtraceparentB\x06\n" +
 	"\x04kind\"o\n" +
@@ -1456,7 +1611,17 @@ const file_protocol_proto_rawDesc = "" +
 	"\aProblem\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04textB\x19Z\x17heartwire/sinks/gatewayb\x06proto3"
+	"\x04text\x18\x03 \x01(\tR\x04text\"8\n" +
+	"\x05Watch\x12/\n" +
+	"\astopped\x18\x01 \x03(\v2\x15.heartwire.v1.StoppedR\astopped\"\xe9\x01\n" +
+	"\aStopped\x123\n" +
+	"\x05scope\x18\x01 \x01(\x0e2\x1d.heartwire.v1.MonitoringScopeR\x05scope\x12\x12\n" +
+	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\x12\x19\n" +
+	"\bsince_us\x18\x04 \x01(\x03R\asinceUs\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1a\n" +
+	"\bpatients\x18\x06 \x01(\rR\bpatients\x122\n" +
+	"\bpriority\x18\a \x01(\x0e2\x16.heartwire.v1.PriorityR\bpriorityB\x19Z\x17heartwire/sinks/gatewayb\x06proto3"
 
 var (
 	file_protocol_proto_rawDescOnce sync.Once
@@ -1470,7 +1635,7 @@ func file_protocol_proto_rawDescGZIP() []byte {
 	return file_protocol_proto_rawDescData
 }
 
-var file_protocol_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_protocol_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_protocol_proto_goTypes = []any{
 	(*ClientMessage)(nil),        // 0: heartwire.v1.ClientMessage
 	(*Subscribe)(nil),            // 1: heartwire.v1.Subscribe
@@ -1487,17 +1652,21 @@ var file_protocol_proto_goTypes = []any{
 	(*Dropped)(nil),              // 12: heartwire.v1.Dropped
 	(*Heartbeat)(nil),            // 13: heartwire.v1.Heartbeat
 	(*Problem)(nil),              // 14: heartwire.v1.Problem
-	(*topics.Answer)(nil),        // 15: heartwire.v1.Answer
-	(*topics.Standby)(nil),       // 16: heartwire.v1.Standby
-	(*topics.Layer)(nil),         // 17: heartwire.v1.Layer
-	(*topics.AnswerOutcome)(nil), // 18: heartwire.v1.AnswerOutcome
-	(*topics.Outcome)(nil),       // 19: heartwire.v1.Outcome
-	(*topics.Frame)(nil),         // 20: heartwire.v1.Frame
-	(*topics.Annotation)(nil),    // 21: heartwire.v1.Annotation
-	(*topics.Chart)(nil),         // 22: heartwire.v1.Chart
-	(*topics.Alarm)(nil),         // 23: heartwire.v1.Alarm
-	(*topics.Setting)(nil),       // 24: heartwire.v1.Setting
-	(*topics.Limits)(nil),        // 25: heartwire.v1.Limits
+	(*Watch)(nil),                // 15: heartwire.v1.Watch
+	(*Stopped)(nil),              // 16: heartwire.v1.Stopped
+	(*topics.Answer)(nil),        // 17: heartwire.v1.Answer
+	(*topics.Standby)(nil),       // 18: heartwire.v1.Standby
+	(*topics.Layer)(nil),         // 19: heartwire.v1.Layer
+	(*topics.AnswerOutcome)(nil), // 20: heartwire.v1.AnswerOutcome
+	(*topics.Outcome)(nil),       // 21: heartwire.v1.Outcome
+	(*topics.Frame)(nil),         // 22: heartwire.v1.Frame
+	(*topics.Annotation)(nil),    // 23: heartwire.v1.Annotation
+	(*topics.Chart)(nil),         // 24: heartwire.v1.Chart
+	(*topics.Alarm)(nil),         // 25: heartwire.v1.Alarm
+	(*topics.Setting)(nil),       // 26: heartwire.v1.Setting
+	(*topics.Limits)(nil),        // 27: heartwire.v1.Limits
+	(topics.MonitoringScope)(0),  // 28: heartwire.v1.MonitoringScope
+	(topics.Priority)(0),         // 29: heartwire.v1.Priority
 }
 var file_protocol_proto_depIdxs = []int32{
 	1,  // 0: heartwire.v1.ClientMessage.subscribe:type_name -> heartwire.v1.Subscribe
@@ -1505,36 +1674,40 @@ var file_protocol_proto_depIdxs = []int32{
 	3,  // 2: heartwire.v1.ClientMessage.sound:type_name -> heartwire.v1.Sound
 	4,  // 3: heartwire.v1.ClientMessage.act:type_name -> heartwire.v1.Act
 	5,  // 4: heartwire.v1.ClientMessage.ask:type_name -> heartwire.v1.Ask
-	15, // 5: heartwire.v1.Act.answer:type_name -> heartwire.v1.Answer
-	16, // 6: heartwire.v1.Act.standby:type_name -> heartwire.v1.Standby
-	17, // 7: heartwire.v1.Ask.layer:type_name -> heartwire.v1.Layer
-	18, // 8: heartwire.v1.Done.answer:type_name -> heartwire.v1.AnswerOutcome
-	19, // 9: heartwire.v1.Done.setting:type_name -> heartwire.v1.Outcome
+	17, // 5: heartwire.v1.Act.answer:type_name -> heartwire.v1.Answer
+	18, // 6: heartwire.v1.Act.standby:type_name -> heartwire.v1.Standby
+	19, // 7: heartwire.v1.Ask.layer:type_name -> heartwire.v1.Layer
+	20, // 8: heartwire.v1.Done.answer:type_name -> heartwire.v1.AnswerOutcome
+	21, // 9: heartwire.v1.Done.setting:type_name -> heartwire.v1.Outcome
 	9,  // 10: heartwire.v1.ServerMessage.hello:type_name -> heartwire.v1.Hello
 	11, // 11: heartwire.v1.ServerMessage.snapshot:type_name -> heartwire.v1.Snapshot
-	20, // 12: heartwire.v1.ServerMessage.frame:type_name -> heartwire.v1.Frame
-	21, // 13: heartwire.v1.ServerMessage.annotation:type_name -> heartwire.v1.Annotation
-	22, // 14: heartwire.v1.ServerMessage.chart:type_name -> heartwire.v1.Chart
-	23, // 15: heartwire.v1.ServerMessage.alarm:type_name -> heartwire.v1.Alarm
+	22, // 12: heartwire.v1.ServerMessage.frame:type_name -> heartwire.v1.Frame
+	23, // 13: heartwire.v1.ServerMessage.annotation:type_name -> heartwire.v1.Annotation
+	24, // 14: heartwire.v1.ServerMessage.chart:type_name -> heartwire.v1.Chart
+	25, // 15: heartwire.v1.ServerMessage.alarm:type_name -> heartwire.v1.Alarm
 	10, // 16: heartwire.v1.ServerMessage.bed:type_name -> heartwire.v1.Bed
 	12, // 17: heartwire.v1.ServerMessage.dropped:type_name -> heartwire.v1.Dropped
 	13, // 18: heartwire.v1.ServerMessage.heartbeat:type_name -> heartwire.v1.Heartbeat
 	14, // 19: heartwire.v1.ServerMessage.problem:type_name -> heartwire.v1.Problem
 	6,  // 20: heartwire.v1.ServerMessage.done:type_name -> heartwire.v1.Done
 	7,  // 21: heartwire.v1.ServerMessage.identity:type_name -> heartwire.v1.Identity
-	24, // 22: heartwire.v1.ServerMessage.setting:type_name -> heartwire.v1.Setting
-	10, // 23: heartwire.v1.Snapshot.bed:type_name -> heartwire.v1.Bed
-	20, // 24: heartwire.v1.Snapshot.frames:type_name -> heartwire.v1.Frame
-	21, // 25: heartwire.v1.Snapshot.annotations:type_name -> heartwire.v1.Annotation
-	22, // 26: heartwire.v1.Snapshot.second:type_name -> heartwire.v1.Chart
-	25, // 27: heartwire.v1.Snapshot.limits:type_name -> heartwire.v1.Limits
-	23, // 28: heartwire.v1.Snapshot.alarms:type_name -> heartwire.v1.Alarm
-	23, // 29: heartwire.v1.Snapshot.silence:type_name -> heartwire.v1.Alarm
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	15, // 22: heartwire.v1.ServerMessage.watch:type_name -> heartwire.v1.Watch
+	26, // 23: heartwire.v1.ServerMessage.setting:type_name -> heartwire.v1.Setting
+	10, // 24: heartwire.v1.Snapshot.bed:type_name -> heartwire.v1.Bed
+	22, // 25: heartwire.v1.Snapshot.frames:type_name -> heartwire.v1.Frame
+	23, // 26: heartwire.v1.Snapshot.annotations:type_name -> heartwire.v1.Annotation
+	24, // 27: heartwire.v1.Snapshot.second:type_name -> heartwire.v1.Chart
+	27, // 28: heartwire.v1.Snapshot.limits:type_name -> heartwire.v1.Limits
+	25, // 29: heartwire.v1.Snapshot.alarms:type_name -> heartwire.v1.Alarm
+	25, // 30: heartwire.v1.Snapshot.silence:type_name -> heartwire.v1.Alarm
+	16, // 31: heartwire.v1.Watch.stopped:type_name -> heartwire.v1.Stopped
+	28, // 32: heartwire.v1.Stopped.scope:type_name -> heartwire.v1.MonitoringScope
+	29, // 33: heartwire.v1.Stopped.priority:type_name -> heartwire.v1.Priority
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_protocol_proto_init() }
@@ -1571,6 +1744,7 @@ func file_protocol_proto_init() {
 		(*ServerMessage_Problem)(nil),
 		(*ServerMessage_Done)(nil),
 		(*ServerMessage_Identity)(nil),
+		(*ServerMessage_Watch)(nil),
 		(*ServerMessage_Setting)(nil),
 	}
 	type x struct{}
@@ -1579,7 +1753,7 @@ func file_protocol_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protocol_proto_rawDesc), len(file_protocol_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -12,8 +12,10 @@ import type { Answer, Chart, Standby } from "./chart_pb";
 import { file_chart } from "./chart_pb";
 import type { Frame } from "./frames_pb";
 import { file_frames } from "./frames_pb";
-import type { Limits } from "./limits_pb";
+import type { Limits, Priority } from "./limits_pb";
 import { file_limits } from "./limits_pb";
+import type { MonitoringScope } from "./pages_pb";
+import { file_pages } from "./pages_pb";
 import type { Layer, Outcome, Setting } from "./registry_pb";
 import { file_registry } from "./registry_pb";
 import type { Message } from "@bufbuild/protobuf";
@@ -22,7 +24,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file protocol.proto.
  */
 export const file_protocol: GenFile = /*@__PURE__*/
-  fileDesc("Cg5wcm90b2NvbC5wcm90bxIMaGVhcnR3aXJlLnYxIu0BCg1DbGllbnRNZXNzYWdlEgoKAmlkGAEgASgEEiwKCXN1YnNjcmliZRgCIAEoCzIXLmhlYXJ0d2lyZS52MS5TdWJzY3JpYmVIABIwCgt1bnN1YnNjcmliZRgDIAEoCzIZLmhlYXJ0d2lyZS52MS5VbnN1YnNjcmliZUgAEiQKBXNvdW5kGAQgASgLMhMuaGVhcnR3aXJlLnYxLlNvdW5kSAASIAoDYWN0GAUgASgLMhEuaGVhcnR3aXJlLnYxLkFjdEgAEiAKA2FzaxgGIAEoCzIRLmhlYXJ0d2lyZS52MS5Bc2tIAEIGCgRraW5kIjoKCVN1YnNjcmliZRIQCghwYXRpZW50cxgBIAMoCRILCgNhbGwYAiABKAgSDgoGdG9waWNzGAMgAygJIiwKC1Vuc3Vic2NyaWJlEhAKCHBhdGllbnRzGAEgAygJEgsKA2FsbBgCIAEoCCITCgVTb3VuZBIKCgJvbhgBIAEoCCJwCgNBY3QSDwoHcGF0aWVudBgBIAEoCRImCgZhbnN3ZXIYAiABKAsyFC5oZWFydHdpcmUudjEuQW5zd2VySAASKAoHc3RhbmRieRgDIAEoCzIVLmhlYXJ0d2lyZS52MS5TdGFuZGJ5SABCBgoEa2luZCJuCgNBc2sSIgoFbGF5ZXIYASABKAsyEy5oZWFydHdpcmUudjEuTGF5ZXISDgoGcmVhc29uGAIgASgJEhUKCGV4cGVjdGVkGAMgASgESACIAQESDwoHcmVxdWVzdBgEIAEoCUILCglfZXhwZWN0ZWQicwoERG9uZRIKCgJpZBgBIAEoBBItCgZhbnN3ZXIYAiABKAsyGy5oZWFydHdpcmUudjEuQW5zd2VyT3V0Y29tZUgAEigKB3NldHRpbmcYAyABKAsyFS5oZWFydHdpcmUudjEuT3V0Y29tZUgAQgYKBGtpbmQiTgoISWRlbnRpdHkSDwoHYWNjb3VudBgBIAEoCRINCgVyb2xlcxgCIAMoCRINCgV1bml0cxgDIAMoCRITCgtwZXJtaXNzaW9ucxgEIAMoCSK+BAoNU2VydmVyTWVzc2FnZRIkCgVoZWxsbxgBIAEoCzITLmhlYXJ0d2lyZS52MS5IZWxsb0gAEioKCHNuYXBzaG90GAIgASgLMhYuaGVhcnR3aXJlLnYxLlNuYXBzaG90SAASJAoFZnJhbWUYAyABKAsyEy5oZWFydHdpcmUudjEuRnJhbWVIABIuCgphbm5vdGF0aW9uGAQgASgLMhguaGVhcnR3aXJlLnYxLkFubm90YXRpb25IABIkCgVjaGFydBgFIAEoCzITLmhlYXJ0d2lyZS52MS5DaGFydEgAEiQKBWFsYXJtGAYgASgLMhMuaGVhcnR3aXJlLnYxLkFsYXJtSAASIAoDYmVkGAcgASgLMhEuaGVhcnR3aXJlLnYxLkJlZEgAEigKB2Ryb3BwZWQYCCABKAsyFS5oZWFydHdpcmUudjEuRHJvcHBlZEgAEiwKCWhlYXJ0YmVhdBgJIAEoCzIXLmhlYXJ0d2lyZS52MS5IZWFydGJlYXRIABIoCgdwcm9ibGVtGAogASgLMhUuaGVhcnR3aXJlLnYxLlByb2JsZW1IABIiCgRkb25lGAwgASgLMhIuaGVhcnR3aXJlLnYxLkRvbmVIABIqCghpZGVudGl0eRgNIAEoCzIWLmhlYXJ0d2lyZS52MS5JZGVudGl0eUgAEigKB3NldHRpbmcYDiABKAsyFS5oZWFydHdpcmUudjEuU2V0dGluZ0gAEhMKC3RyYWNlcGFyZW50GAsgASgJQgYKBGtpbmQiTAoFSGVsbG8SDAoEc2l0ZRgBIAEoCRIOCgZub3RpY2UYAiABKAkSFgoOc2VydmVyX3RpbWVfdXMYAyABKAMSDQoFYnVpbGQYBCABKAkihwEKA0JlZBIPCgdwYXRpZW50GAEgASgJEgwKBHVuaXQYAiABKAkSCwoDYmVkGAMgASgJEg0KBWFsaWFzGAQgASgJEhIKCnVuYXNzaWduZWQYBSABKAgSDgoGZGV2aWNlGAYgASgJEhIKCmRpc2NoYXJnZWQYByABKAgSDQoFcGFjZWQYCCABKAgilAIKCFNuYXBzaG90Eh4KA2JlZBgBIAEoCzIRLmhlYXJ0d2lyZS52MS5CZWQSIwoGZnJhbWVzGAIgAygLMhMuaGVhcnR3aXJlLnYxLkZyYW1lEi0KC2Fubm90YXRpb25zGAMgAygLMhguaGVhcnR3aXJlLnYxLkFubm90YXRpb24SIwoGc2Vjb25kGAQgASgLMhMuaGVhcnR3aXJlLnYxLkNoYXJ0EiQKBmxpbWl0cxgFIAEoCzIULmhlYXJ0d2lyZS52MS5MaW1pdHMSIwoGYWxhcm1zGAYgAygLMhMuaGVhcnR3aXJlLnYxLkFsYXJtEiQKB3NpbGVuY2UYByABKAsyEy5oZWFydHdpcmUudjEuQWxhcm0iTwoHRHJvcHBlZBIPCgdwYXRpZW50GAEgASgJEg4KBmZyYW1lcxgCIAEoDRITCgthbm5vdGF0aW9ucxgDIAEoDRIOCgZjaGFydHMYBCABKA0iOAoJSGVhcnRiZWF0EhYKDnNlcnZlcl90aW1lX3VzGAEgASgDEhMKC2RlY2lzaW9uX3VzGAIgASgDIjEKB1Byb2JsZW0SCgoCaWQYASABKAQSDAoEY29kZRgCIAEoCRIMCgR0ZXh0GAMgASgJQhlaF2hlYXJ0d2lyZS9zaW5rcy9nYXRld2F5YgZwcm90bzM", [file_alarms, file_annotations, file_chart, file_frames, file_limits, file_registry]);
+  fileDesc("Cg5wcm90b2NvbC5wcm90bxIMaGVhcnR3aXJlLnYxIu0BCg1DbGllbnRNZXNzYWdlEgoKAmlkGAEgASgEEiwKCXN1YnNjcmliZRgCIAEoCzIXLmhlYXJ0d2lyZS52MS5TdWJzY3JpYmVIABIwCgt1bnN1YnNjcmliZRgDIAEoCzIZLmhlYXJ0d2lyZS52MS5VbnN1YnNjcmliZUgAEiQKBXNvdW5kGAQgASgLMhMuaGVhcnR3aXJlLnYxLlNvdW5kSAASIAoDYWN0GAUgASgLMhEuaGVhcnR3aXJlLnYxLkFjdEgAEiAKA2FzaxgGIAEoCzIRLmhlYXJ0d2lyZS52MS5Bc2tIAEIGCgRraW5kIjoKCVN1YnNjcmliZRIQCghwYXRpZW50cxgBIAMoCRILCgNhbGwYAiABKAgSDgoGdG9waWNzGAMgAygJIiwKC1Vuc3Vic2NyaWJlEhAKCHBhdGllbnRzGAEgAygJEgsKA2FsbBgCIAEoCCITCgVTb3VuZBIKCgJvbhgBIAEoCCJwCgNBY3QSDwoHcGF0aWVudBgBIAEoCRImCgZhbnN3ZXIYAiABKAsyFC5oZWFydHdpcmUudjEuQW5zd2VySAASKAoHc3RhbmRieRgDIAEoCzIVLmhlYXJ0d2lyZS52MS5TdGFuZGJ5SABCBgoEa2luZCJuCgNBc2sSIgoFbGF5ZXIYASABKAsyEy5oZWFydHdpcmUudjEuTGF5ZXISDgoGcmVhc29uGAIgASgJEhUKCGV4cGVjdGVkGAMgASgESACIAQESDwoHcmVxdWVzdBgEIAEoCUILCglfZXhwZWN0ZWQicwoERG9uZRIKCgJpZBgBIAEoBBItCgZhbnN3ZXIYAiABKAsyGy5oZWFydHdpcmUudjEuQW5zd2VyT3V0Y29tZUgAEigKB3NldHRpbmcYAyABKAsyFS5oZWFydHdpcmUudjEuT3V0Y29tZUgAQgYKBGtpbmQiTgoISWRlbnRpdHkSDwoHYWNjb3VudBgBIAEoCRINCgVyb2xlcxgCIAMoCRINCgV1bml0cxgDIAMoCRITCgtwZXJtaXNzaW9ucxgEIAMoCSLkBAoNU2VydmVyTWVzc2FnZRIkCgVoZWxsbxgBIAEoCzITLmhlYXJ0d2lyZS52MS5IZWxsb0gAEioKCHNuYXBzaG90GAIgASgLMhYuaGVhcnR3aXJlLnYxLlNuYXBzaG90SAASJAoFZnJhbWUYAyABKAsyEy5oZWFydHdpcmUudjEuRnJhbWVIABIuCgphbm5vdGF0aW9uGAQgASgLMhguaGVhcnR3aXJlLnYxLkFubm90YXRpb25IABIkCgVjaGFydBgFIAEoCzITLmhlYXJ0d2lyZS52MS5DaGFydEgAEiQKBWFsYXJtGAYgASgLMhMuaGVhcnR3aXJlLnYxLkFsYXJtSAASIAoDYmVkGAcgASgLMhEuaGVhcnR3aXJlLnYxLkJlZEgAEigKB2Ryb3BwZWQYCCABKAsyFS5oZWFydHdpcmUudjEuRHJvcHBlZEgAEiwKCWhlYXJ0YmVhdBgJIAEoCzIXLmhlYXJ0d2lyZS52MS5IZWFydGJlYXRIABIoCgdwcm9ibGVtGAogASgLMhUuaGVhcnR3aXJlLnYxLlByb2JsZW1IABIiCgRkb25lGAwgASgLMhIuaGVhcnR3aXJlLnYxLkRvbmVIABIqCghpZGVudGl0eRgNIAEoCzIWLmhlYXJ0d2lyZS52MS5JZGVudGl0eUgAEiQKBXdhdGNoGA8gASgLMhMuaGVhcnR3aXJlLnYxLldhdGNoSAASKAoHc2V0dGluZxgOIAEoCzIVLmhlYXJ0d2lyZS52MS5TZXR0aW5nSAASEwoLdHJhY2VwYXJlbnQYCyABKAlCBgoEa2luZCJMCgVIZWxsbxIMCgRzaXRlGAEgASgJEg4KBm5vdGljZRgCIAEoCRIWCg5zZXJ2ZXJfdGltZV91cxgDIAEoAxINCgVidWlsZBgEIAEoCSKHAQoDQmVkEg8KB3BhdGllbnQYASABKAkSDAoEdW5pdBgCIAEoCRILCgNiZWQYAyABKAkSDQoFYWxpYXMYBCABKAkSEgoKdW5hc3NpZ25lZBgFIAEoCBIOCgZkZXZpY2UYBiABKAkSEgoKZGlzY2hhcmdlZBgHIAEoCBINCgVwYWNlZBgIIAEoCCKUAgoIU25hcHNob3QSHgoDYmVkGAEgASgLMhEuaGVhcnR3aXJlLnYxLkJlZBIjCgZmcmFtZXMYAiADKAsyEy5oZWFydHdpcmUudjEuRnJhbWUSLQoLYW5ub3RhdGlvbnMYAyADKAsyGC5oZWFydHdpcmUudjEuQW5ub3RhdGlvbhIjCgZzZWNvbmQYBCABKAsyEy5oZWFydHdpcmUudjEuQ2hhcnQSJAoGbGltaXRzGAUgASgLMhQuaGVhcnR3aXJlLnYxLkxpbWl0cxIjCgZhbGFybXMYBiADKAsyEy5oZWFydHdpcmUudjEuQWxhcm0SJAoHc2lsZW5jZRgHIAEoCzITLmhlYXJ0d2lyZS52MS5BbGFybSJPCgdEcm9wcGVkEg8KB3BhdGllbnQYASABKAkSDgoGZnJhbWVzGAIgASgNEhMKC2Fubm90YXRpb25zGAMgASgNEg4KBmNoYXJ0cxgEIAEoDSI4CglIZWFydGJlYXQSFgoOc2VydmVyX3RpbWVfdXMYASABKAMSEwoLZGVjaXNpb25fdXMYAiABKAMiMQoHUHJvYmxlbRIKCgJpZBgBIAEoBBIMCgRjb2RlGAIgASgJEgwKBHRleHQYAyABKAkiLwoFV2F0Y2gSJgoHc3RvcHBlZBgBIAMoCzIVLmhlYXJ0d2lyZS52MS5TdG9wcGVkIrEBCgdTdG9wcGVkEiwKBXNjb3BlGAEgASgOMh0uaGVhcnR3aXJlLnYxLk1vbml0b3JpbmdTY29wZRIMCgR1bml0GAIgASgJEgwKBG5vZGUYAyABKAkSEAoIc2luY2VfdXMYBCABKAMSDgoGcmVhc29uGAUgASgJEhAKCHBhdGllbnRzGAYgASgNEigKCHByaW9yaXR5GAcgASgOMhYuaGVhcnR3aXJlLnYxLlByaW9yaXR5QhlaF2hlYXJ0d2lyZS9zaW5rcy9nYXRld2F5YgZwcm90bzM", [file_alarms, file_annotations, file_chart, file_frames, file_limits, file_pages, file_registry]);
 
 /**
  * ClientMessage is what a client sends.
@@ -401,6 +403,14 @@ export type ServerMessage = Message<"heartwire.v1.ServerMessage"> & {
     case: "identity";
   } | {
     /**
+     * each second while anybody is not monitored, and once when all are again
+     *
+     * @generated from field: heartwire.v1.Watch watch = 15;
+     */
+    value: Watch;
+    case: "watch";
+  } | {
+    /**
      * a layer that the patient's limits come from: layer/patient/…, layer/unit/…, with its version and author
      *
      * @generated from field: heartwire.v1.Setting setting = 14;
@@ -671,4 +681,84 @@ export type Problem = Message<"heartwire.v1.Problem"> & {
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
   messageDesc(file_protocol, 14);
+
+/**
+ * Watch is all that the watcher says is not monitored. Nothing stopped: all are.
+ *
+ * @generated from message heartwire.v1.Watch
+ */
+export type Watch = Message<"heartwire.v1.Watch"> & {
+  /**
+   * by unit
+   *
+   * @generated from field: repeated heartwire.v1.Stopped stopped = 1;
+   */
+  stopped: Stopped[];
+};
+
+/**
+ * Describes the message heartwire.v1.Watch.
+ * Use `create(WatchSchema)` to create a new message.
+ */
+export const WatchSchema: GenMessage<Watch> = /*@__PURE__*/
+  messageDesc(file_protocol, 15);
+
+/**
+ * Stopped is one of them.
+ *
+ * @generated from message heartwire.v1.Stopped
+ */
+export type Stopped = Message<"heartwire.v1.Stopped"> & {
+  /**
+   * @generated from field: heartwire.v1.MonitoringScope scope = 1;
+   */
+  scope: MonitoringScope;
+
+  /**
+   * of PATIENT and UNIT
+   *
+   * @generated from field: string unit = 2;
+   */
+  unit: string;
+
+  /**
+   * of NODE
+   *
+   * @generated from field: string node = 3;
+   */
+  node: string;
+
+  /**
+   * the last decision, UTC µs; 0: none is known
+   *
+   * @generated from field: int64 since_us = 4;
+   */
+  sinceUs: bigint;
+
+  /**
+   * a code, as in Monitoring
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * how many; who they are is not told to those who may not see them
+   *
+   * @generated from field: uint32 patients = 6;
+   */
+  patients: number;
+
+  /**
+   * @generated from field: heartwire.v1.Priority priority = 7;
+   */
+  priority: Priority;
+};
+
+/**
+ * Describes the message heartwire.v1.Stopped.
+ * Use `create(StoppedSchema)` to create a new message.
+ */
+export const StoppedSchema: GenMessage<Stopped> = /*@__PURE__*/
+  messageDesc(file_protocol, 16);
 
