@@ -19,7 +19,7 @@ const (
 	shapeEnd = tFrom + (tLen-1)*tStep
 
 	maxTemplates = 6
-	weightKept   = 1 - 1./256 // of a template's weight with each beat: what has not been seen for some minutes goes
+	weightKept   = 1 - 1./512 // of a template's weight with each beat: what has not been seen for some minutes goes
 	learnedBeats = 8          // in a template before it is compared with
 	slowest      = 1. / 16    // share of a new beat in a template that has seen many
 	joinAt       = 0.90       // correlation from which a beat belongs to a template,
