@@ -59,7 +59,7 @@ clinical: ## report/report.md: what is found in public recordings, by EC57, with
 
 .PHONY: chaos
 chaos: ## what Heartwire must survive, on three brokers, each time with other luck: half an hour; HEARTWIRE_CHAOS_SEED=n again with that of a run
-	HEARTWIRE_CHAOS=full go test -tags real -count=1 -v -timeout 60m -run TestFaults ./test/chaos
+	HEARTWIRE_CHAOS=full go test -tags real -count=1 -v -p 1 -timeout 60m -run 'TestFaults|TestTimersSurviveAKill|TestWatch' ./test/e2e ./test/chaos
 
 .PHONY: bench
 bench: ## 1,000 emulated patches on one real broker: CPU, latency, memory; HEARTWIRE_BENCH_ARGS='--patients 100'

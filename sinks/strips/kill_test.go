@@ -22,7 +22,7 @@ import (
 // oneEachThroughKills kills the process that copies, again and again: in the end
 // each alarm has one strip, and what stands there twice is equal.
 func oneEachThroughKills(t *testing.T, conf kafka.Config) {
-	const patients, kills = 20, 5
+	const patients, kills = 20, 3
 	text, err := json.Marshal(conf)
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 	"heartwire/pipeline/failpoint"
 	"heartwire/pipeline/kafka"
 	"heartwire/test/chaos"
+	"heartwire/test/real"
 	"heartwire/test/real/servers"
 	"heartwire/topics"
 )
@@ -32,6 +33,9 @@ import (
 // answer, a standby, a limit that expires. Each ends when it should by the time
 // of the log, and is said once. Time is written by hand, faster than it passes.
 func TestTimersSurviveAKill(t *testing.T) {
+	if !real.Full(t, "timers through kill -9, which takes a minute") {
+		return
+	}
 	luck := rand.New(rand.NewPCG(1, 2))
 	b := openBench(t)
 	b.until(12) // each has an alarm

@@ -16,6 +16,7 @@ import (
 
 	"heartwire/sinks/watch"
 	"heartwire/test/e2e"
+	"heartwire/test/real"
 	"heartwire/test/real/servers"
 )
 
@@ -23,6 +24,9 @@ import (
 // only alarms stage by SIGKILL: the watcher says so within 15 s, and that it is over
 // when another has taken its place. Its synthetic patient's alarm comes out.
 func TestWatch(t *testing.T) {
+	if !real.Full(t, "the watcher beside parts that are killed, which takes minutes") {
+		return
+	}
 	dir := t.TempDir()
 	cluster := servers.Kafka(t, 1, servers.KafkaOptions{})
 	mosquitto := servers.Mosquitto(t, servers.MosquittoOptions{})
@@ -84,7 +88,7 @@ func TestWatch(t *testing.T) {
 	again := time.Now()
 	t.Logf("said to be over %s after the process was started again",
 		ask("that all is well again", 40*time.Second, func(s watch.State) bool { return s.Monitored && s.Unwritten == 0 }).Sub(again))
-	pages := w.run("tail", "pages", "--since", "all", "-n", "4")
+	pages := w.run("tail", "pages", "--since", "all", "-n", "20")
 	for _, want := range []string{"scope=SITE since_us", "scope=NODE node=", "scope=SITE resumed=true", "reason=no-decision", "reason=node"} {
 		if !strings.Contains(pages, want) {
 			t.Errorf("pages say nothing of %q:\n%s", want, pages)

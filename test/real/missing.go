@@ -116,3 +116,14 @@ func Data(t testing.TB) string {
 	Need(t, "data", err)
 	return dir
 }
+
+// Full reports whether the long forms of tests are wanted, as make chaos wants
+// them. Where they are not, what is left out is said last.
+func Full(t testing.TB, leftOut string) bool {
+	t.Helper()
+	if os.Getenv("HEARTWIRE_CHAOS") == "full" {
+		return true
+	}
+	Remark(t, "left out %s; make chaos has it", leftOut)
+	return false
+}
